@@ -1,0 +1,93 @@
+"""Kept results of work: JSON files under the user's cache folder, named by the digest of everything
+that they depend on. A cache that cannot be read or written is ignored, never an error."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from finalrule import __version__
+
+T = TypeVar("T")
+
+
+def encode_hook(value: Any) -> Any:
+    """Fractions as `n/d` and code sets as sorted lists, for msgspec."""
+    if isinstance(value, Fraction):
+        return str(value)
+    raise TypeError(f"cannot keep a {type(value).__name__}")
+
+
+def decode_hook(wanted: type[Any], value: Any) -> Any:
+    """The reverse of `encode_hook`."""
+    if wanted is Fraction:
+        return Fraction(value)
+    raise TypeError(f"cannot read a {wanted.__name__}")
+
+
+def key(*parts: bytes | str) -> str:
+    """A name for what depends on these parts and on the engine's version."""
+    digest = hashlib.sha256(__version__.encode())
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()
+
+
+def _folder() -> Path | None:
+    named = os.environ.get("FINALRULE_CACHE")
+    if named == "":
+        return None
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "finalrule"
+    except RuntimeError:
+        return None
+
+
+def load(kind: str, name: str, wanted: type[T] | Any) -> T | None:
+    """What was kept under this name, or None."""
+    folder = _folder()
+    if folder is None:
+        return None
+    try:
+        data = (folder / kind / f"{name}.json").read_bytes()
+        found: T = msgspec.json.decode(data, type=wanted, dec_hook=decode_hook)
+        return found
+    except (OSError, msgspec.MsgspecError, ValueError, ZeroDivisionError):
+        return None
+
+
+def keep(kind: str, name: str, value: Any) -> None:
+    """Keep a value, whole or not at all."""
+    folder = _folder()
+    if folder is None:
+        return
+    try:
+        target = folder / kind
+        target.mkdir(parents=True, exist_ok=True)
+        write_whole(target / f"{name}.json", msgspec.json.encode(value, enc_hook=encode_hook))
+    except OSError:
+        return
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all: temporary name, fsync, rename.
+    Raises OSError; then nothing is left behind."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp gives 0600
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
