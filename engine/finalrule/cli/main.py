@@ -1,0 +1,55 @@
+"""The command line: `finalrule COMMAND`. A command's module is imported only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from finalrule import __version__
+from finalrule.diagnostics import Failure
+
+# Command, module below finalrule.cli, and what the list of commands says of it.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "validate": ("validate", "Check every policy: figures, tables, rules, citations"),
+    "test": ("test", "Run the scenarios under policies/cases/"),
+    "import-measures": ("import_measures", "Write policies/measures/ from CMS's export"),
+}
+
+
+class Commands(click.Group):
+    """The commands, imported when called; failures are shown as errors for people."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"finalrule.cli.{COMMANDS[cmd_name][0]}")
+        found: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            click.echo(str(failure), err=True)
+            sys.exit(2)
+        except BrokenPipeError:
+            sys.exit(0)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="finalrule")
+def main() -> None:
+    """What a rule text of Medicare's Quality Payment Program does to a clinician, and why."""
+
+
+if __name__ == "__main__":
+    main()

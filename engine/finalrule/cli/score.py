@@ -1,0 +1,168 @@
+"""`finalrule score`: a submission scored, under one policy or several beside each other."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from finalrule.cache import write_whole
+from finalrule.cli.given import Input, case_options, policies_of
+from finalrule.cli.layout import table
+from finalrule.evaluate.outcomes import OutcomeName
+from finalrule.evaluate.trace import trace
+from finalrule.runtime.crosscheck import check_determinations
+from finalrule.score import ScoreObject, unit_rules
+
+_NAMES = {"quality": "Quality", "cost": "Cost", "ia": "Improvement activities",
+          "pi": "Promoting Interoperability"}  # fmt: skip
+
+
+@click.command()
+@case_options
+@click.option("--policy", required=True, metavar="ID[,ID...]", help="The policies to score under.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option("--trace", "trace_file", type=click.Path(path_type=Path),
+              help="Write the trace of the final score and the adjustment here (JSON).")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), help="Write the result here, whole.")
+@click.option("--require-runtime", is_flag=True, help="Fail where durable-rules is absent.")
+def score(
+    submissions: tuple[Path, ...],
+    facts: tuple[Path, ...],
+    cost: tuple[Path, ...],
+    given: tuple[str, ...],
+    as_year: bool,
+    settings: tuple[str, ...],
+    policy: str,
+    form: str,
+    trace_file: Path | None,
+    out: Path | None,
+    require_runtime: bool,
+) -> None:
+    """Score submissions: final score, payment adjustment, and how each came about.
+
+    SUBMISSION is a QPP submission (JSON), a folder of them, or - for standard input.
+
+    Exit codes: 0, 2 invalid input, 3 the final score or the adjustment is undetermined, 4 two
+    evaluators differ.
+
+    Example: finalrule score submission.json --facts clinician.json --policy 2020-proposed,2020-final
+    """
+    inputs = Input(submissions, facts, cost, given, as_year, settings)
+    objects: list[dict[str, Any]] = []
+    traces = []
+    for evaluator in policies_of(policy, settings):
+        cases, warnings = inputs.cases(evaluator)
+        for warning in warnings:
+            click.echo(warning.render(), err=True)
+        evaluations = [evaluator.evaluate(case, unit_rules(evaluator.program)) for case in cases]
+        check_determinations(evaluator, evaluations, required=require_runtime)
+        objects += [ScoreObject(evaluator, evaluation).data() for evaluation in evaluations]
+        if trace_file is not None:
+            wanted = (OutcomeName("final_score", ()), OutcomeName("total_adjustment", ()))
+            traces += [trace(evaluator, evaluation, *wanted) for evaluation in evaluations]
+    if trace_file is not None:
+        write_whole(trace_file, _json(traces))
+    text = _json(objects).decode() if form == "json" else show_scores(objects) + "\n"
+    if out is not None:
+        write_whole(out, text.encode())
+    else:
+        click.echo(text, nl=False)
+    undetermined = any(
+        one["final_score"] is None or one["payment_adjustment"]["status"] == "undetermined"
+        for one in objects
+    )
+    sys.exit(3 if undetermined else 0)
+
+
+def _json(data: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
+
+
+def show_scores(objects: list[dict[str, Any]]) -> str:
+    """Objects as text: one block for each subject, its policies beside each other."""
+    subjects: dict[str, list[dict[str, Any]]] = {}
+    for one in objects:
+        named = " ".join(f"{key} {value}" for key, value in one["subject"].items())
+        subjects.setdefault(named, []).append(one)
+    return "\n\n".join(_block(named, group) for named, group in subjects.items())
+
+
+def _with_unit(value: str | None, unit: str) -> str:
+    return "undetermined" if value is None else f"{value}{unit}"
+
+
+def _block(named: str, objects: list[dict[str, Any]]) -> str:
+    heads = ["", *(one["policy"] for one in objects)]
+    rows: list[list[str]] = [heads]
+    rows.append(["Eligibility", *(_words(one["eligibility"]["status"]) for one in objects)])
+    for category, title in _NAMES.items():
+        parts = [one["categories"][category] for one in objects]
+        rows.append([title, *(_category(part) for part in parts)])
+    rows.append(
+        ["Complex patient bonus",
+         *(_with_unit(one["bonuses"]["complex_patient"], " points") for one in objects)]
+    )  # fmt: skip
+    rows.append(["Final score", *(_with_unit(one["final_score"], " points") for one in objects)])
+    for part, title in (
+        ("base", "Payment adjustment factor"), ("additional", "Additional factor"),
+        ("total", "Total adjustment"),
+    ):  # fmt: skip
+        rows.append([title, *(_adjustment(one["payment_adjustment"], part) for one in objects)])
+    parts = [named, "", table(rows)]
+    for one in objects:
+        parts += ["", _measures(one)]
+    parts += _notes(objects)
+    return "\n".join(parts)
+
+
+def _words(status: str | None) -> str:
+    return "undetermined" if status is None else status.replace("_", " ")
+
+
+def _category(part: dict[str, Any]) -> str:
+    if part["weight"] is None:
+        return "undetermined"
+    if part["weight"] == "0":
+        return f"not scored ({_words(part['reweighting'])})"
+    return f"{_with_unit(part['score'], '%')} x {part['weight']}% = {_with_unit(part['weighted'], '')}"
+
+
+def _adjustment(adjustment: dict[str, Any], part: str) -> str:
+    if adjustment["status"] == "not_applicable":
+        return f"does not apply ({adjustment['reason']})" if part == "total" else "-"
+    return _with_unit(adjustment[part], "%")
+
+
+def _measures(one: dict[str, Any]) -> str:
+    rows = [["Category", "Measure", "Collection type", "Points", "Counts", "Because"]]
+    for category, part in one["categories"].items():
+        for measure in part["measures"]:
+            counted = measure.get("counted")
+            rows.append(
+                [category, measure["measure_id"] or "?", measure.get("collection_type") or "",
+                 measure["points"] or "?", {True: "yes", False: "no"}.get(counted, ""),
+                 measure["reason"] or ""]
+            )  # fmt: skip
+    return f"Measures under {one['policy']}\n" + table(rows, "  ", right=(3,))
+
+
+def _notes(objects: list[dict[str, Any]]) -> list[str]:
+    notes: list[str] = []
+    for one in objects:
+        if one["payment_adjustment"]["status"] == "applies":
+            for figure in one["assumed"]:
+                unsure = ", an estimate" if figure["unverified"] else ""
+                notes.append(
+                    f"{one['policy']}: {figure['fact']} {figure['value']} is assumed{unsure} "
+                    f"({figure['cite']}); only a run over the whole program gives it."
+                )
+        for missing in one["undetermined"]:
+            notes.append(
+                f"{one['policy']}: {missing['outcome']} is undetermined; "
+                f"it needs {', '.join(missing['needs'])}."
+            )
+    return ["", *notes] if notes else []

@@ -1,0 +1,139 @@
+"""A trace shown as text: each outcome, what decided it, and below it what it rests on, down to facts
+and citations. Reads `trace.v1` data only, so that a kept trace is shown just as a fresh one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+WIDTH = 100
+_INDENT = "  "
+
+
+def explain(trace: dict[str, Any], depth: int | None = None) -> str:
+    """The wanted outcomes of a trace as an indented tree. `depth` 0 shows the outcome alone; None
+    goes down to the facts. An outcome that was shown already is named and not repeated."""
+    outcomes = {entry["outcome"]: entry for entry in trace["outcomes"]}
+    lines: list[str] = []
+    seen: set[str] = set()
+    for name in trace["wanted"]:
+        lines.extend(_tree(outcomes, name, 0, depth, seen))
+    return "\n".join(lines)
+
+
+def explain_why_not(entry: dict[str, Any], name: str) -> str | None:
+    """Why a clause, row, piece or record did not decide; None when the outcome has no such one."""
+    decided = entry.get("decided_by", {})
+    if decided.get("name") == name:
+        return f"{name} did decide {entry['outcome']}."
+    for other in entry.get("others", ()):
+        if other["name"] != name:
+            continue
+        lines = [f"{entry['outcome']}: clause {name} did not decide, because this does not hold:"]
+        lines += [f"  {part}" for part in other.get("failed", ())]
+        if "undetermined" in other:
+            lines = [f"{entry['outcome']}: clause {name} is undetermined, because this is:"]
+            lines += [f"  {part}" for part in other["undetermined"]]
+        return "\n".join(lines)
+    return None
+
+
+def values_text(entry: dict[str, Any]) -> str:
+    """An outcome's value; a table's outputs with their names."""
+    values = entry["values"]
+    if list(values) == [""]:
+        return str(values[""]["text"])
+    return ", ".join(f"{name} {value['text']}" for name, value in values.items())
+
+
+def _tree(
+    outcomes: dict[str, dict[str, Any]], name: str, level: int, depth: int | None, seen: set[str]
+) -> Iterator[str]:
+    entry = outcomes.get(name)
+    if entry is None:
+        return
+    pad = _INDENT * level
+    head = f"{pad}{name} = {values_text(entry)}"
+    if name in seen:
+        yield f"{head}   (shown above)"
+        return
+    seen.add(name)
+    decided = entry.get("decided_by", {})
+    by = f"   by {decided['name']}" if decided else ""
+    if entry.get("assumed"):
+        by = "   taken as given"
+    yield head + by
+    yield from _about(entry, pad + _INDENT * 2)
+    if depth is not None and level >= depth:
+        return
+    for read in entry.get("reads", ()):
+        yield from _tree(outcomes, read, level + 1, depth, seen)
+
+
+def _wrapped(pad: str, label: str, text: str) -> list[str]:
+    lead = f"{pad}{label:<8} "
+    return textwrap.wrap(
+        text, max(WIDTH, len(lead) + 50), initial_indent=lead,
+        subsequent_indent=" " * len(lead), break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _about(entry: dict[str, Any], pad: str) -> Iterator[str]:
+    decided = entry.get("decided_by", {})
+    cites = list(dict.fromkeys([*decided.get("cites", ()), *entry["cites"]]))
+    variant = f", variant {entry['variant']}" if entry.get("variant") else ""
+    title = f"{entry['title']}{variant}; " if entry.get("title") or variant else ""
+    yield from _wrapped(pad, "law", title + "; ".join(cites))
+    if "in_force" in entry:
+        yield from _wrapped(
+            pad, "in force", f"{entry['in_force']['cite']}   {entry['in_force']['place']}"
+        )
+    if "because" in decided:
+        yield from _wrapped(pad, "because", decided["because"])
+    if "when" in decided:
+        yield from _wrapped(pad, "when", decided["when"])
+    for part in ("where", "best", "of"):
+        if part in entry:
+            yield from _wrapped(pad, part, entry[part])
+    if "gives" in decided and decided["gives"] != values_text(entry):
+        yield from _wrapped(pad, "gives", decided["gives"])
+    if "bounds" in entry:
+        lower = ", ".join("-" if bound is None else bound for bound in entry["bounds"]["lower"])
+        worse = "lower is better" if entry["bounds"]["inverse"] else "higher is better"
+        yield from _wrapped(pad, "deciles", f"{lower} ({worse})")
+    for rival in entry.get("rivals", ()):
+        ranked = ", ".join(f"{key['by']} {key['text']}" for key in rival["ranked"])
+        yield from _wrapped(pad, "record", f"[{','.join(rival['keys'])}] {rival['outcome']}: {ranked}")
+    for let in entry.get("lets", ()):
+        yield from _wrapped(pad, "let", f"{let['name']} = {let['text']}: {let['says']}")
+    yield from _sources(entry, pad)
+    for needs in {tuple(value.get("needs", ())) for value in entry["values"].values()}:
+        if needs:
+            yield from _wrapped(pad, "needs", ", ".join(needs))
+
+
+def _sources(entry: dict[str, Any], pad: str) -> Iterator[str]:
+    for fact in entry.get("facts", ()):
+        origin = f"   {fact['from']}" if "from" in fact else ""
+        yield from _wrapped(pad, "fact", f"{fact['name']} = {fact['text']}{origin}")
+    for figure in entry.get("parameters", ()):
+        unsure = "   unverified" if figure.get("unverified") else ""
+        yield from _wrapped(
+            pad, "figure",
+            f"{figure['name']} = {figure['text']}   {figure['cite']}   {figure['place']}{unsure}",
+        )  # fmt: skip
+    for record in entry.get("catalogue", ()):
+        fields = ", ".join(f"{name} {value}" for name, value in record["fields"].items())
+        there = fields or ("listed" if record["found"] else "not listed")
+        yield from _wrapped(
+            pad, "listing",
+            f"{record['catalogue']}[{','.join(record['keys'])}]: {there}   {record['file']}",
+        )  # fmt: skip
+    for rounding in entry.get("roundings", ()):
+        unsure = "   unverified" if rounding.get("unverified") else ""
+        yield from _wrapped(
+            pad, "rounding",
+            f"{rounding['name']}: {rounding['places']} places, {rounding['mode']}   "
+            f"{rounding['cite']}{unsure}",
+        )  # fmt: skip

@@ -1,0 +1,80 @@
+"""Policies by their id, compiled, with their catalogues open: what every command begins with.
+
+A compiled program is kept under the digest of everything that it was made from, so that the next
+process reads it back without the grammar, the YAML reader or the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from finalrule import cache
+from finalrule.core import ir
+from finalrule.diagnostics import Diagnostic, Failure, suggest
+from finalrule.evaluate.catalogues import open_catalogues
+from finalrule.evaluate.scalar import Evaluator
+from finalrule.places import grammar_root, policies_root
+
+
+def policy_ids(root: Path | None = None) -> list[str]:
+    """The ids of all policies, in the order of their years."""
+    folder = root or policies_root()
+    return sorted(f"{path.parent.name}-{path.stem}" for path in folder.glob("[0-9]*/*.yaml"))
+
+
+def policy_path(policy: str, root: Path | None = None) -> Path:
+    """The year file of a policy. Raises Failure when there is none."""
+    year, _, stage = policy.partition("-")
+    path = (root or policies_root()) / year / f"{stage}.yaml"
+    if not (year.isdigit() and stage and "/" not in stage and path.is_file()):
+        known = policy_ids(root)
+        raise Failure(
+            [
+                Diagnostic(
+                    "unknown-policy",
+                    f"there is no policy `{policy}`",
+                    help=suggest(policy, known) or f"the policies are {', '.join(known)}",
+                )
+            ]
+        )
+    return path
+
+
+def load_program(
+    policy: str, settings: Sequence[str] = (), root: Path | None = None
+) -> ir.Program:
+    """A policy compiled; `settings` are what-if changes (`NAME=VALUE`). Raises Failure with all
+    errors of the stage that failed."""
+    folder = root or policies_root()
+    path = policy_path(policy, folder)
+    rules = sorted((folder / "rules").rglob("*.rules"))
+    parts = [path, folder / "sources.yaml", *rules, *sorted((folder / "measures").rglob("*.csv"))]
+    parts += sorted(grammar_root().glob("*"))
+    named = [f"{part}\0".encode() + part.read_bytes() for part in parts if part.is_file()]
+    name = cache.key(policy, *named, *settings)
+    kept: ir.Program | None = cache.load("program", name, ir.Program)
+    if kept is None:
+        kept = compile_program(policy, settings, folder)
+        cache.keep("program", name, kept)
+    return kept
+
+
+def compile_program(policy: str, settings: Sequence[str], root: Path) -> ir.Program:
+    """The same, always through every stage."""
+    from finalrule.core.compile import compile_policy, read_rules
+    from finalrule.policy.resolve import load_policy
+    from finalrule.policy.settings import apply_settings
+
+    resolved = load_policy(policy_path(policy, root), root)
+    if settings:
+        resolved = apply_settings(resolved, settings)
+    return compile_policy(resolved, read_rules(root / "rules")).program
+
+
+def load_evaluator(
+    policy: str, settings: Sequence[str] = (), root: Path | None = None
+) -> Evaluator:
+    """A policy ready to evaluate cases. Raises Failure."""
+    program = load_program(policy, settings, root)
+    return Evaluator(program, open_catalogues(program, root or policies_root()))

@@ -1,0 +1,189 @@
+"""From a scenario's text to a case, typed by the program that it runs under."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from finalrule.core import ir
+from finalrule.core.expressions import constant_value
+from finalrule.diagnostics import Report, suggest
+from finalrule.evaluate.outcomes import OutcomeName, output_types, parse_outcome
+from finalrule.facts.case import Case, Given, Record
+from finalrule.policy.tree import Listing, Mapping, Node, Scalar
+from finalrule.scenarios.read import Scenario
+from finalrule.source import Span
+from finalrule.values import Number, Type, Value, parse_value, type_name, within
+
+Assumed = dict[tuple[str, tuple[str, ...]], dict[str, Value]]
+
+
+def typed(scalar: Scalar, type_: Type, report: Report) -> Value | None:
+    """A written value; `n/d` too where the type is an exact rational. Reports what is wrong."""
+    value = parse_value(scalar.text, type_)
+    if value is None and isinstance(type_, Number):
+        value = _fraction(scalar.text, type_)
+    if value is None or not within(value, type_):
+        report.error(
+            "wrong-value",
+            f"`{scalar.text}` is no value of {type_name(type_)}",
+            scalar.span,
+            help="quote an amount that has a comma" if scalar.text.startswith("$") else "",
+        )
+        return None
+    return value
+
+
+def _fraction(text: str, type_: Number) -> Fraction | None:
+    top, slash, bottom = text.rstrip("%").partition("/")
+    if not slash or not top.lstrip("-").isdigit() or not bottom.isdigit() or not int(bottom):
+        return None
+    divisor = 100 if type_.unit == "percent" and text.endswith("%") else 1
+    return Fraction(int(top), int(bottom)) / divisor
+
+
+class CaseBuilder:
+    """Builds the case of one scenario under one program."""
+
+    def __init__(self, program: ir.Program, report: Report) -> None:
+        self.program, self.report = program, report
+        self.entities = {entity.name: entity for entity in program.entities}
+        self.facts: dict[str, dict[str, ir.FactDeclaration]] = {}
+        for fact in program.facts:
+            self.facts.setdefault(fact.entity, {})[fact.name] = fact
+        self.rules = {rule.name: rule for rule in program.rules}
+
+    def case(self, scenario: Scenario) -> Case:
+        """The case. What is wrong is in the report."""
+        given = scenario.given.entries if scenario.given else {}
+        first = next((name for name in given if name in self.entities), None)
+        wanted = first or self._entity_of_first_rule(scenario)
+        chain = self._chain(wanted)
+        records: dict[str, Record] = {}
+        for entity in chain:
+            if self.entities[entity].keys or entity in given:
+                break
+            self._record(entity, None, records)
+        for name, entry in given.items():
+            if name not in self.entities:
+                self.report.error(
+                    "unknown-entity", f"unknown entity `{name}`", entry.key_span,
+                    help=suggest(name, self.entities),
+                )  # fmt: skip
+                continue
+            self._given(name, entry.key_span, entry.value, records)
+        root = records.get(chain[0])
+        if root is None:
+            root = Record(chain[0], {})
+        for record in list(root.walk()):
+            self._defaults(record)
+        return Case(root, {"scenario": scenario.name}, "")
+
+    def _entity_of_first_rule(self, scenario: Scenario) -> str:
+        name = parse_outcome(scenario.expect[0].outcome)
+        rule = self.rules.get(name.rule) if name else None
+        return rule.entity if rule else self.program.entities[0].name
+
+    def _chain(self, entity: str) -> list[str]:
+        """From the root entity down to this one."""
+        chain = [entity]
+        while parent := self.entities[chain[0]].parent:
+            chain.insert(0, parent)
+        return chain
+
+    def _record(self, entity: str, facts: dict[str, Given] | None, records: dict[str, Record]) -> Record:
+        parent = self.entities[entity].parent
+        if parent and parent not in records:
+            self._record(parent, None, records)
+        made = (
+            records[parent].add(entity, facts or {}) if parent else Record(entity, facts or {})
+        )
+        records[entity] = made
+        return made
+
+    def _given(self, entity: str, span: Span, node: Node, records: dict[str, Record]) -> None:
+        parent = self.entities[entity].parent
+        if parent and self.entities[parent].keys and parent not in records:
+            self.report.error(
+                "missing-record", f"`{entity}` stands inside its {parent}", span,
+                help=f"write it under a record of `{parent}`",
+            )  # fmt: skip
+            return
+        items = node.items if isinstance(node, Listing) else (node,)
+        for item in items:
+            assert isinstance(item, Mapping)
+            if entity in records and not self.entities[entity].keys:
+                records[entity].facts.update(self._facts(entity, item, records[entity]))
+            else:
+                record = self._record(entity, {}, records)
+                record.facts.update(self._facts(entity, item, record))
+                self._check_keys(entity, record, item.span)
+
+    def _check_keys(self, entity: str, record: Record, span: Span) -> None:
+        for key in self.entities[entity].keys:
+            if key.name not in record.facts:
+                self.report.error(
+                    "missing-key", f"this {entity} has no `{key.name}`", span,
+                    help="a record states its keys",
+                )  # fmt: skip
+
+    def _facts(self, entity: str, node: Mapping, record: Record) -> dict[str, Given]:
+        declared = self.facts.get(entity, {})
+        found: dict[str, Given] = {}
+        for name, entry in node.entries.items():
+            if name in self.entities and isinstance(entry.value, Listing):
+                for item in entry.value.items:
+                    assert isinstance(item, Mapping)
+                    child = record.add(name, {})
+                    child.facts.update(self._facts(name, item, child))
+                    self._check_keys(name, child, item.span)
+            elif name not in declared or not isinstance(entry.value, Scalar):
+                self.report.error(
+                    "unknown-fact", f"{entity} has no fact `{name}`", entry.key_span,
+                    help=suggest(name, declared) or "see `finalrule show facts`",
+                )  # fmt: skip
+            else:
+                value = typed(entry.value, declared[name].type, self.report)
+                if value is not None:
+                    found[name] = Given(value, str(entry.value.span.place))
+        return found
+
+    def _defaults(self, record: Record) -> None:
+        for name, fact in self.facts.get(record.entity, {}).items():
+            if fact.default is not None and name not in record.facts:
+                origin = f"absent: {'; '.join(fact.cites)}"
+                record.facts[name] = Given(constant_value(fact.default), origin)
+
+    def outcome(self, text: str, span: Span) -> tuple[OutcomeName, ir.AnyRule] | None:
+        """An outcome's name and rule; reports when there is none."""
+        name = parse_outcome(text)
+        rule = self.rules.get(name.rule) if name else None
+        if name is None or rule is None:
+            self.report.error(
+                "unknown-rule", f"no rule in force in {self.program.policy} gives `{text}`", span,
+                help=suggest(text.split("[")[0].split(".")[0], self.rules)
+                or "write rule, table.output, or rule[keys]",
+            )  # fmt: skip
+            return None
+        outputs = output_types(rule)
+        if name.output not in outputs and (name.output or len(outputs) > 1):
+            self.report.error(
+                "unknown-output", f"`{rule.name}` has no output `{name.output}`", span,
+                help=suggest(name.output, outputs) or f"its outputs are {', '.join(outputs)}",
+            )  # fmt: skip
+            return None
+        return name, rule
+
+    def assumed(self, scenario: Scenario) -> Assumed:
+        """The outcomes that the scenario takes as given."""
+        found: Assumed = {}
+        for text, entry in scenario.assume.entries.items() if scenario.assume else ():
+            named = self.outcome(text, entry.key_span)
+            if named is None or not isinstance(entry.value, Scalar):
+                continue
+            name, rule = named
+            outputs = output_types(rule)
+            output = name.output or next(iter(outputs))
+            value = typed(entry.value, outputs[output], self.report)
+            if value is not None:
+                found.setdefault((name.rule, name.path), {})[output] = value
+        return found

@@ -1,0 +1,248 @@
+"""What `score` gives: one object for a scoring unit under a policy, every number a decimal string.
+
+The object's fields are named here once; each is a rule's outcome. Numbers are rounded only by the
+rounding rule that the rule `prints` with; a number without one is given exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from finalrule.core import ir
+from finalrule.core.expressions import Frame, Known, Unknown, places_of
+from finalrule.evaluate.outcomes import OutcomeName, output_types
+from finalrule.evaluate.scalar import Evaluation, Evaluator
+from finalrule.values import Number, Type, decimal_places, decimal_text, round_to, show
+
+UNIT = "scoring_unit"
+
+# Field of a category -> outcome, as `rule` or `table.output`.
+CATEGORIES: dict[str, dict[str, str]] = {
+    "quality": {
+        "score": "quality_category_score",
+        "weight": "category_weights.quality",
+        "weighted": "quality_contribution",
+        "points": "quality_achievement_points",
+        "available": "quality_available_points",
+        "bonus": "quality_bonus_points",
+        "improvement": "quality_improvement",
+        "reweighting": "quality_reweighting",
+    },
+    "cost": {
+        "score": "cost_category_score",
+        "weight": "category_weights.cost",
+        "weighted": "cost_contribution",
+        "points": "cost_achievement_points",
+        "available": "cost_available_points",
+        "improvement": "cost_improvement_score",
+        "reweighting": "cost_reweighting",
+    },
+    "ia": {
+        "score": "ia_category_score",
+        "weight": "category_weights.ia",
+        "weighted": "ia_contribution",
+        "points": "ia_activity_points",
+        "reweighting": "ia_reweighting",
+    },
+    "pi": {
+        "score": "pi_category_score",
+        "weight": "category_weights.pi",
+        "weighted": "pi_contribution",
+        "reweighting": "pi_reweighting",
+    },
+}
+
+# Category -> the entity of its measures, and field -> outcome or fact of that entity.
+MEASURES: dict[str, tuple[str, dict[str, str]]] = {
+    "quality": (
+        "measure_result",
+        {
+            "measure_id": "measure_id",
+            "collection_type": "collection_type",
+            "performance_rate": "assessed_rate",
+            "class": "measure_class",
+            "points": "measure_points",
+            "counted": "counted_measure",
+        },
+    ),
+    "cost": (
+        "cost_result",
+        {"measure_id": "measure_id", "points": "cost_measure_points", "counted": "cost_measure_scored"},
+    ),
+    "ia": (
+        "activity",
+        {"measure_id": "activity_id", "points": "activity_points", "counted": "activity_counted"},
+    ),
+    "pi": (
+        "pi_report",
+        {"measure_id": "measure_id", "points": "pi_measure_points"},
+    ),
+}  # fmt: skip
+
+STATUSES = (
+    "small_practice", "rural", "hpsa", "non_patient_facing", "hospital_based", "asc_based",
+    "facility_based",
+)  # fmt: skip
+ADJUSTMENT = {
+    "base": "adjustment_factor", "additional": "additional_adjustment_factor",
+    "total": "total_adjustment",
+}  # fmt: skip
+
+
+def unit_rules(program: ir.Program) -> list[str]:
+    """The rules that scoring a unit evaluates: all of the tree that the scoring unit stands in."""
+    parents = {entity.name: entity.parent for entity in program.entities}
+
+    def root(entity: str) -> str:
+        while parents[entity]:
+            entity = parents[entity]
+        return entity
+
+    top = root(UNIT)
+    return [rule.name for rule in program.rules if root(rule.entity) == top]
+
+
+def number_text(value: Fraction, rule: ir.AnyRule, type_: Number, evaluator: Evaluator) -> str:
+    """A number in its unit's display, rounded by the rule's printing rounding."""
+    quantity = value * 100 if type_.unit == "percent" else value
+    if rule.prints:
+        rounding = evaluator.context.roundings[rule.prints]
+        places = places_of(rounding.places, rounding.unit) - (2 if type_.unit == "percent" else 0)
+        return decimal_text(round_to(quantity, places, rounding.mode), places)
+    return decimal_text(quantity) if decimal_places(quantity) is not None else str(quantity)
+
+
+class ScoreObject:
+    """Builds the object of one evaluation."""
+
+    def __init__(self, evaluator: Evaluator, evaluation: Evaluation) -> None:
+        self.evaluator, self.evaluation = evaluator, evaluation
+        self.unit = evaluation.frames_of(UNIT)[0]
+        self.undetermined: dict[str, list[str]] = {}
+
+    def data(self) -> dict[str, Any]:
+        """The whole object."""
+        program = self.evaluator.program
+        eligibility = self._eligibility()
+        score = self.field("final_score", self.unit)
+        adjustment = self._adjustment(eligibility)
+        categories = {name: self._category(name) for name in CATEGORIES}
+        bonuses = {"complex_patient": self.field("complex_patient_bonus", self.unit)}
+        assumed = [
+            {"fact": figure.name, "value": self._figure(figure), "cite": figure.cite,
+             "place": str(figure.place), "unverified": figure.unverified, "note": figure.note}
+            for figure in program.assumed
+        ]  # fmt: skip
+        return {
+            "policy": program.policy,
+            "policy_digest": program.digest,
+            "engine": program.engine,
+            "facts_digest": self.evaluation.case.facts_digest,
+            "subject": dict(sorted(self.evaluation.case.subject.items())),
+            "eligibility": eligibility,
+            "final_score": score,
+            "payment_adjustment": adjustment,
+            "categories": categories,
+            "bonuses": bonuses,
+            "assumed": assumed,
+            "undetermined": [
+                {"outcome": name, "needs": needs} for name, needs in self.undetermined.items()
+            ],
+        }
+
+    def _figure(self, figure: ir.Parameter) -> str | None:
+        return None if figure.value is None else _constant_text(figure)
+
+    def field(self, outcome: str, frame: Frame) -> Any:
+        """An outcome as a decimal string, a flag or a word; None when it is undetermined or the
+        policy has no such rule in force."""
+        rule_name, _, output = outcome.partition(".")
+        rule = self.evaluator.rules.get(rule_name)
+        if rule is None:
+            return None
+        value = self.evaluation.decisions[rule_name, frame].values[output]
+        return self._text(value, rule, output_types(rule)[output], str(
+            OutcomeName(rule_name, frame.path, output)))  # fmt: skip
+
+    def _text(self, value: Known, rule: ir.AnyRule, type_: Type, name: str) -> Any:
+        if isinstance(value, Unknown):
+            self.undetermined[name] = sorted(value.needs)
+            return None
+        if isinstance(value, Fraction) and isinstance(type_, Number):
+            return number_text(value, rule, type_, self.evaluator)
+        return value if isinstance(value, bool | str) else show(value, type_)
+
+    def _reason(self, rule_name: str, frame: Frame) -> str | None:
+        """What the deciding clause says of itself: its `because`, else its name in words."""
+        decision = self.evaluation.decisions[rule_name, frame]
+        rule = self.evaluator.rules[rule_name]
+        if isinstance(rule, ir.Choice):
+            for clause in rule.clauses:
+                if clause.name == decision.winner:
+                    return clause.because or clause.name.replace("_", " ")
+        return decision.winner.replace("_", " ") or None
+
+    def _eligibility(self) -> dict[str, Any]:
+        return {
+            "status": self.field("eligibility_status", self.unit),
+            "reason": self._reason("eligibility_status", self.unit),
+            "special_statuses": {name: self.field(name, self.unit) for name in STATUSES},
+        }
+
+    def _adjustment(self, eligibility: Mapping[str, Any]) -> dict[str, Any]:
+        applies = self.field("adjustment_applies", self.unit)
+        if applies is True:
+            factors = {name: self.field(rule, self.unit) for name, rule in ADJUSTMENT.items()}
+            status = "undetermined" if None in factors.values() else "applies"
+            return {"status": status, "reason": None, **factors}
+        status = "undetermined" if applies is None else "not_applicable"
+        reason = eligibility["reason"] if applies is False else None
+        return {"status": status, "reason": reason, **dict.fromkeys(ADJUSTMENT)}
+
+    def _category(self, name: str) -> dict[str, Any]:
+        found = {key: self.field(rule, self.unit) for key, rule in CATEGORIES[name].items()}
+        entity, fields = MEASURES[name]
+        measures = []
+        for frame in self.evaluation.frames_of(entity):
+            measure = {key: self._measure_field(what, frame) for key, what in fields.items()}
+            measure["reason"] = self._reason(fields["points"], frame)
+            measures.append(measure)
+        found["measures"] = measures
+        return found
+
+    def _measure_field(self, what: str, frame: Frame) -> Any:
+        if what in self.evaluator.rules:
+            return self.field(what, frame)
+        value = frame.facts.get(what)
+        return value if isinstance(value, str | bool) else None
+
+
+def _constant_text(figure: ir.Parameter) -> str:
+    value = figure.value
+    if isinstance(value, ir.Num):
+        return decimal_text(value.value * 100 if value.unit == "percent" else value.value)
+    return str(value)
+
+
+def output_paths(evaluation: Evaluation) -> Iterator[tuple[str, OutcomeName]]:
+    """The object's outcomes by path (`quality.measures[236].points`) with their rules' names."""
+    yield "final_score", OutcomeName("final_score", ())
+    yield "eligibility", OutcomeName("eligibility_status", ())
+    yield "payment_adjustment", OutcomeName("total_adjustment", ())
+    for field, rule in ADJUSTMENT.items():
+        yield f"payment_adjustment.{field}", OutcomeName(rule, ())
+    yield "bonuses.complex_patient", OutcomeName("complex_patient_bonus", ())
+    for status in STATUSES:
+        yield f"eligibility.{status}", OutcomeName(status, ())
+    for category, fields in CATEGORIES.items():
+        yield category, OutcomeName(fields["score"], ())
+        for field, outcome in fields.items():
+            rule, _, output = outcome.partition(".")
+            yield f"{category}.{field}", OutcomeName(rule, (), output)
+        entity, columns = MEASURES[category]
+        for frame in evaluation.frames_of(entity):
+            for field, rule in columns.items():
+                for keys in {",".join(frame.path), frame.path[0], frame.path[-1]}:
+                    yield f"{category}.measures[{keys}].{field}", OutcomeName(rule, frame.path)
