@@ -24,7 +24,7 @@ from finalrule.score import output_paths, unit_rules
 @click.option("--outcome", default="final_score", show_default=True, metavar="PATH",
               help="A path of the score (quality.measures[236].points) or a rule's outcome.")  # fmt: skip
 @click.option("--why-not", metavar="CLAUSE", help="Why this clause of the outcome did not decide.")
-@click.option("--depth", type=click.IntRange(0), help="How far down to go; all the way if not said.")
+@click.option("--depth", default="1", show_default=True, metavar="N|all", help="How far down to go.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def explain(
     submissions: tuple[Path, ...],
@@ -36,7 +36,7 @@ def explain(
     policy: str,
     outcome: str,
     why_not: str | None,
-    depth: int | None,
+    depth: str,
     form: str,
 ) -> None:
     """Explain an outcome of a submission: what decided it, on which facts, under which citation.
@@ -46,6 +46,8 @@ def explain(
     Example: finalrule explain submission.json --facts clinician.json --policy 2020-final
     --outcome quality.score --depth 2
     """
+    if depth != "all" and not depth.isdigit():
+        raise click.BadParameter("write a number, or all", param_hint="--depth")
     inputs = Input(submissions, facts, cost, given, as_year, settings)
     undetermined = False
     for evaluator in policies_of(policy, settings):
@@ -68,7 +70,7 @@ def explain(
             if why_not is not None:
                 click.echo(_why_not(evaluator, entry, why_not))
             else:
-                click.echo(explain_text(data, depth))
+                click.echo(explain_text(data, None if depth == "all" else int(depth)))
             click.echo()
     sys.exit(3 if undetermined else 0)
 

@@ -12,6 +12,8 @@ from finalrule.diagnostics import Failure
 
 # Command, module below finalrule.cli, and what the list of commands says of it.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "score": ("score", "Score a submission: final score, payment adjustment, how they came about"),
+    "explain": ("explain", "Why a number is what it is, down to facts and citations"),
     "validate": ("validate", "Check every policy: figures, tables, rules, citations"),
     "test": ("test", "Run the scenarios under policies/cases/"),
     "import-measures": ("import_measures", "Write policies/measures/ from CMS's export"),

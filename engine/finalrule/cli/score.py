@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from finalrule.cli.given import Input, case_options, policies_of
 from finalrule.cli.layout import table
 from finalrule.evaluate.outcomes import OutcomeName
 from finalrule.evaluate.trace import trace
-from finalrule.runtime.crosscheck import check_determinations
 from finalrule.score import ScoreObject, unit_rules
 
 _NAMES = {"quality": "Quality", "cost": "Cost", "ia": "Improvement activities",
@@ -59,7 +59,6 @@ def score(
         for warning in warnings:
             click.echo(warning.render(), err=True)
         evaluations = [evaluator.evaluate(case, unit_rules(evaluator.program)) for case in cases]
-        check_determinations(evaluator, evaluations, required=require_runtime)
         objects += [ScoreObject(evaluator, evaluation).data() for evaluation in evaluations]
         if trace_file is not None:
             wanted = (OutcomeName("final_score", ()), OutcomeName("total_adjustment", ()))
@@ -112,9 +111,9 @@ def _block(named: str, objects: list[dict[str, Any]]) -> str:
         ("total", "Total adjustment"),
     ):  # fmt: skip
         rows.append([title, *(_adjustment(one["payment_adjustment"], part) for one in objects)])
-    parts = [named, "", table(rows)]
-    for one in objects:
-        parts += ["", _measures(one)]
+    parts = [named, "", table(rows), "", _measures(objects)]
+    if re.search(r" \(\d", parts[-1]):
+        parts.append("  Points in parentheses do not count: other measures count instead.")
     parts += _notes(objects)
     return "\n".join(parts)
 
@@ -137,29 +136,42 @@ def _adjustment(adjustment: dict[str, Any], part: str) -> str:
     return _with_unit(adjustment[part], "%")
 
 
-def _measures(one: dict[str, Any]) -> str:
-    rows = [["Category", "Measure", "Collection type", "Points", "Counts", "Because"]]
-    for category, part in one["categories"].items():
-        for measure in part["measures"]:
-            counted = measure.get("counted")
-            rows.append(
-                [category, measure["measure_id"] or "?", measure.get("collection_type") or "",
-                 measure["points"] or "?", {True: "yes", False: "no"}.get(counted, ""),
-                 measure["reason"] or ""]
-            )  # fmt: skip
-    return f"Measures under {one['policy']}\n" + table(rows, "  ", right=(3,))
+def _measures(objects: list[dict[str, Any]]) -> str:
+    """The measures with their points under each policy beside each other."""
+    policies = [one["policy"] for one in objects]
+    found: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
+    for one in objects:
+        for category, part in one["categories"].items():
+            for measure in part["measures"]:
+                key = (category, measure["measure_id"], measure.get("collection_type") or "")
+                found.setdefault(key, {})[one["policy"]] = measure
+    rows = [["Category", "Measure", "Collected by", *policies, "Because"]]
+    for (category, measure_id, collection_type), by_policy in found.items():
+        points = [_points(by_policy.get(policy)) for policy in policies]
+        reasons = dict.fromkeys(measure["reason"] or "" for measure in by_policy.values())
+        rows.append([category, measure_id, collection_type, *points, " / ".join(reasons)])
+    right = tuple(range(3, 3 + len(policies)))
+    return "Points by measure\n" + table(rows, "  ", right)
+
+
+def _points(measure: dict[str, Any] | None) -> str:
+    if measure is None:
+        return "-"
+    if measure["points"] is None:
+        return "undetermined"
+    return f"({measure['points']})" if measure.get("counted") is False else str(measure["points"])
 
 
 def _notes(objects: list[dict[str, Any]]) -> list[str]:
     notes: list[str] = []
     for one in objects:
-        if one["payment_adjustment"]["status"] == "applies":
-            for figure in one["assumed"]:
-                unsure = ", an estimate" if figure["unverified"] else ""
-                notes.append(
-                    f"{one['policy']}: {figure['fact']} {figure['value']} is assumed{unsure} "
-                    f"({figure['cite']}); only a run over the whole program gives it."
-                )
+        if one["payment_adjustment"]["status"] == "applies" and one["assumed"]:
+            said = "; ".join(
+                f"{figure['fact'].split('.')[-1].replace('_', ' ')} {figure['value']} "
+                f"({figure['cite']}{', an estimate' if figure['unverified'] else ''})"
+                for figure in one["assumed"]
+            )
+            notes.append(f"{one['policy']}: assumed, since only the whole program gives it: {said}.")
         for missing in one["undetermined"]:
             notes.append(
                 f"{one['policy']}: {missing['outcome']} is undetermined; "

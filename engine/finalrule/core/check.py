@@ -12,8 +12,8 @@ from finalrule.core import ir
 from finalrule.core.declare import Declarations
 from finalrule.core.expressions import Context, Frame, Known, Unknown, constant_value, prepare
 from finalrule.core.lower import Lowered
-from finalrule.core.order import nodes
 from finalrule.core.table_match import matches
+from finalrule.core.walk import nodes
 from finalrule.diagnostics import Label, Report
 from finalrule.policy.model import Policy
 from finalrule.values import Enumeration, Number, Type, Value, YesNo, show

@@ -11,7 +11,17 @@ from finalrule.diagnostics import Label, Report, suggest
 from finalrule.language import syntax as s
 from finalrule.source import Place, Source, Span
 from finalrule.values import (
-    CODE, DEFAULT_SCALE, UNITS, YES_NO, Codes, Date, Enumeration, Number, Type, Unit, parse_value,
+    CODE,
+    DEFAULT_SCALE,
+    UNITS,
+    YES_NO,
+    Codes,
+    Date,
+    Enumeration,
+    Number,
+    Type,
+    Unit,
+    parse_value,
     within,
 )  # fmt: skip
 

@@ -18,8 +18,21 @@ from finalrule.diagnostics import Label, Report, suggest
 from finalrule.language import syntax as s
 from finalrule.source import Source, Span
 from finalrule.values import (
-    CODE, UNITS, YES_NO, Code, Codes, Date, Enumeration, Number, Type, Unit, YesNo, one_of,
-    parse_number, parse_value, type_name,
+    CODE,
+    UNITS,
+    YES_NO,
+    Code,
+    Codes,
+    Date,
+    Enumeration,
+    Number,
+    Type,
+    Unit,
+    YesNo,
+    one_of,
+    parse_number,
+    parse_value,
+    type_name,
 )  # fmt: skip
 
 MAXIMUM_RECORDS = 100_000

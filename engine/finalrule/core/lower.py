@@ -14,7 +14,16 @@ from finalrule.diagnostics import Label, Report, suggest
 from finalrule.language import syntax as s
 from finalrule.policy.model import CellText, Policy, RowCells, TableRows
 from finalrule.values import (
-    YES_NO, Enumeration, Number, Type, YesNo, one_of, parse_number, parse_value, type_name, within,
+    YES_NO,
+    Enumeration,
+    Number,
+    Type,
+    YesNo,
+    one_of,
+    parse_number,
+    parse_value,
+    type_name,
+    within,
 )  # fmt: skip
 
 

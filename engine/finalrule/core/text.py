@@ -12,9 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from finalrule.core import ir
-from finalrule.values import (
-    CODE, YES_NO, Enumeration, Number, Type, decimal_text, show,
-)  # fmt: skip
+from finalrule.values import CODE, YES_NO, Enumeration, Type, decimal_text
 
 # How tightly an expression holds together, loosest first, as in the grammar.
 _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _UNARY, _CAST, _ATOM = range(9)
@@ -65,14 +63,17 @@ def _outputs(rule: ir.AnyRule) -> list[tuple[str, Type]]:
 
 
 def expression_text(
-    expr: ir.Expr, note: Note | None = None, names: Names | None = None, expected: Type | None = None
+    expr: ir.Expr,
+    note: Note | None = None,
+    names: Names | None = None,
+    expected: Type | None = None,
 ) -> str:
     """An expression in the language's words.
 
-    `note` is what to write after a part (empty: nothing): it is asked for what the expression reads,
-    but not for what stands inside an aggregate, which is read for other records. Without `names`
-    every fact is written with its entity, and a text in small letters is taken for an enumeration's
-    member. `expected` is the type that the expression's place asks for.
+    `note` says what to write after a part (empty: nothing). It is not asked about what stands
+    inside an aggregate, which is read for other records. Without `names` every fact is written with
+    its entity, and a text in small letters is taken for a member of an enumeration. `expected` is
+    the type that the expression's place asks for.
     """
     return _Writer(note, names).text(expr, _OR, expected)
 
@@ -217,10 +218,8 @@ class _Writer:
             return f"at least {expr.least} of ({self._list(items)})", _ATOM
         if expr.op == "none" and len(items) == 1:
             (item,) = items
-            if isinstance(item, ir.In) and (said := self._in(item)) != (
-                without := self._in(item, " not")
-            ):
-                return without, _COMPARISON
+            if isinstance(item, ir.In) and (member := self._one_member(item)):
+                return f"{self.text(item.item, _SUM)} is not {member}", _COMPARISON
             return f"not {self.text(item, _NOT)}", _NOT
         if expr.op == "none" or len(items) == 1:
             return f"{expr.op} of ({self._list(items)})", _ATOM
@@ -235,8 +234,17 @@ class _Writer:
         return self.text(item, least)
 
     def _in(self, expr: ir.In) -> str:
-        item, type_ = self.text(expr.item, _SUM), self._type(expr.item) or CODE
-        ...
+        item = self.text(expr.item, _SUM)
+        if member := self._one_member(expr):
+            return f"{item} is {member}"
+        return f"{item} in {self.text(expr.values, _ATOM, self._type(expr.item))}"
+
+    def _one_member(self, expr: ir.In) -> str:
+        """The enumeration's member where there is but one; empty for several, and for codes."""
+        if not isinstance(expr.values, ir.CodeSet) or len(expr.values.values) != 1:
+            return ""
+        said = self._constant(expr.values.values[0], self._type(expr.item))
+        return "" if said.startswith('"') else said
 
     # --- related records -------------------------------------------------------------------------
 
@@ -259,9 +267,10 @@ def _number(number: ir.Num) -> str:
         case "percent":
             said = f"{size}%"
         case "usd":
-            said = f"${size}"
+            whole, point, rest = size.partition(".")
+            said = f"${int(whole):,}{point}{rest}"
         case "points" | "days":
-            said = f"{size} {number.unit}"
+            said = f"{size} {number.unit[:-1] if size == '1' else number.unit}"
         case _:
             said = size
     return f"-{said}" if number.value < 0 else said

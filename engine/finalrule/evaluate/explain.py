@@ -19,6 +19,8 @@ def explain(trace: dict[str, Any], depth: int | None = None) -> str:
     seen: set[str] = set()
     for name in trace["wanted"]:
         lines.extend(_tree(outcomes, name, 0, depth, seen))
+    if hidden := len(outcomes) - len(seen):
+        lines.append(f"({hidden} more outcomes below: a greater --depth shows them, --depth all too)")
     return "\n".join(lines)
 
 

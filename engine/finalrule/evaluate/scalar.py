@@ -10,10 +10,19 @@ from typing import assert_never
 
 from finalrule.core import ir
 from finalrule.core.expressions import (
-    Context, DecileBounds, Frame, Known, Run, Unknown, constant_value, needs_of, places_of, prepare,
+    Context,
+    DecileBounds,
+    Frame,
+    Known,
+    Run,
+    Unknown,
+    constant_value,
+    needs_of,
+    places_of,
+    prepare,
 )  # fmt: skip
-from finalrule.core.order import reads
 from finalrule.core.table_match import cell_holds
+from finalrule.core.walk import reads
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.catalogues import TypedCatalogue
 from finalrule.facts.case import Case, Given, Record

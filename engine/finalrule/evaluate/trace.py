@@ -9,18 +9,17 @@ another module's work.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from finalrule.core import ir
-from finalrule.core.expressions import Frame, Known, Run, Unknown, prepare
-from finalrule.core.text import expression_text, names_in
+from finalrule.core.expressions import Frame, Known, Unknown, constant_value
+from finalrule.core.text import expression_text
 from finalrule.evaluate.outcomes import OutcomeName, output_types
-from finalrule.evaluate.scalar import Evaluation, Evaluator, prepare_lets
-from finalrule.evaluate.types import Types, number_of
+from finalrule.evaluate.scalar import Evaluation, Evaluator
+from finalrule.evaluate.plan import Plans
+from finalrule.evaluate.types import number_of
 from finalrule.values import Type, exact, show
 
 FORMAT = "trace.v1"
@@ -29,7 +28,12 @@ _MAXIMUM_RECORDS_SHOWN = 200
 
 def trace(evaluator: Evaluator, evaluation: Evaluation, *wanted: OutcomeName) -> dict[str, Any]:
     """The trace of outcomes, as JSON-ready data. Raises KeyError when one was not evaluated."""
-    return _Tracer(evaluator, evaluation).trace(wanted)
+    return _Tracer(evaluator, evaluation, _plans(evaluator)).trace(wanted)
+
+
+@lru_cache(maxsize=8)
+def _plans(evaluator: Evaluator) -> Plans:
+    return Plans(evaluator.program, evaluator.context)
 
 
 def shown(value: Known, type_: Type) -> dict[str, Any]:
@@ -43,12 +47,9 @@ def shown(value: Known, type_: Type) -> dict[str, Any]:
 
 
 class _Tracer:
-    def __init__(self, evaluator: Evaluator, evaluation: Evaluation) -> None:
-        self.evaluator, self.evaluation = evaluator, evaluation
+    def __init__(self, evaluator: Evaluator, evaluation: Evaluation, plans: Plans) -> None:
+        self.evaluator, self.evaluation, self.plans = evaluator, evaluation, plans
         self.program = evaluator.program
-        self.types = Types(self.program)
-        self.names = names_in(self.program, self.program.rules[0])
-        self.runs: dict[tuple[str, int], tuple[ir.Expr, Run]] = {}
         self.facts = {(fact.entity, fact.name): fact for fact in self.program.facts}
         self.order = {rule.name: i for i, rule in enumerate(self.program.rules)}
         self.frames: dict[tuple[str, tuple[str, ...]], Frame] = {}
@@ -115,9 +116,8 @@ class _Reading:
     def __init__(self, tracer: _Tracer, rule: ir.AnyRule, frame: Frame) -> None:
         self.tracer, self.rule, self.frame = tracer, rule, frame
         self.context = tracer.evaluator.context
-        self.runs = prepare_lets(rule, self.context)
-        self.lets = {let.name: let.value for let in rule.lets}
-        self.names = replace(tracer.names, entity=rule.entity, lets=self.lets)
+        self.plan = tracer.plans.of(rule)
+        self.lets = self.plan.lets
         frame.lets = {}
         self.reads: dict[tuple[str, Frame], None] = {}
         self.facts: dict[tuple[str, str], dict[str, Any]] = {}
@@ -174,7 +174,7 @@ class _Reading:
 
     def _table(self, rule: ir.Table, winner: str, entry: dict[str, Any]) -> None:
         for key in rule.given:
-            self.says(ir.Let(key.name))
+            self._let(key.name, self.frame)
         if rule.where is not None:
             self.says(rule.where)
         row = next((row for row in rule.rows if row.name == winner), None)
@@ -249,7 +249,7 @@ class _Reading:
             if same != [self._value(key, self.frame) for key in rule.per]:
                 continue
             ranked = [
-                {"by": expression_text(order.by, names=self.names), **self._shown(order.by, frame)}
+                {"by": expression_text(order.by, names=self.plan.names), **self._shown(order.by, frame)}
                 for order in rule.by
             ]
             for order in rule.by:
@@ -289,27 +289,14 @@ class _Reading:
 
     def _in(self, frame: Frame, expr: ir.Expr) -> str:
         self._gather(expr, frame)
-        return expression_text(expr, lambda node: self._note(node, frame), self.names)
-
-    def _note(self, node: ir.Expr, frame: Frame) -> str:
-        """What is written after a name: its value."""
-        if not isinstance(node, ir.Fact | ir.Outcome | ir.Param | ir.Let | ir.Lookup | ir.Aggregate):
-            return ""
-        try:
-            return f" ({self._shown(node, frame)['text']})"
-        except KeyError:
-            return ""
+        return self.plan.of(expr).text(frame)
 
     def _value(self, expr: ir.Expr, frame: Frame) -> Known:
-        key = (self.rule.name, id(expr))
-        kept = self.tracer.runs.get(key)
-        if kept is None:
-            # The expression is kept beside it: its id stays its own.
-            kept = self.tracer.runs[key] = (expr, prepare(expr, self.context, self.runs))
-        return kept[1](frame)
+        return self.plan.of(expr).run(frame)
 
     def _shown(self, expr: ir.Expr, frame: Frame) -> dict[str, Any]:
-        return shown(self._value(expr, frame), self.tracer.types.of(expr, self.lets))
+        planned = self.plan.of(expr)
+        return shown(planned.run(frame), planned.type)
 
     def _keys(self, keys: tuple[ir.Expr, ...], frame: Frame) -> tuple[str, ...] | None:
         values = [self._value(key, frame) for key in keys]
@@ -332,36 +319,30 @@ class _Reading:
             "place": str(rule.place), **({"unverified": True} if rule.unverified else {}),
         }  # fmt: skip
 
-    def _gather(self, part: Any, frame: Frame) -> None:
+    def _gather(self, expr: ir.Expr, frame: Frame) -> None:
         """Note everything that an expression reads at a frame."""
-        match part:
-            case ir.Fact(entity=entity, name=name):
-                self._fact(frame.up[entity], name)
-            case ir.Param(name=name):
-                self._parameter(name)
-            case ir.Outcome(rule=rule):
-                self._outcome(rule, frame)
-            case ir.Let(name=name):
-                self._let(name, frame)
-            case ir.Round(rounding=rounding):
-                self._rounding(rounding)
-            case ir.Lookup(catalogue=catalogue, field=field, keys=keys):
-                values = self._keys(keys, frame)
-                if values is not None:
-                    self._record(catalogue, values, {field: self._shown(part, frame)["text"]})
-            case ir.Listed(catalogue=catalogue, keys=keys):
-                values = self._keys(keys, frame)
-                if values is not None:
-                    self._record(catalogue, values, {})
-            case ir.Aggregate():
-                self._aggregate(part, frame)
-                return
-        if isinstance(part, msgspec.Struct):
-            for name in part.__struct_fields__:
-                self._gather(getattr(part, name), frame)
-        elif isinstance(part, tuple):
-            for item in part:
-                self._gather(item, frame)
+        for node in self.plan.of(expr).reads:
+            match node:
+                case ir.Fact(entity=entity, name=name):
+                    self._fact(frame.up[entity], name)
+                case ir.Param(name=name):
+                    self._parameter(name)
+                case ir.Outcome(rule=rule):
+                    self._outcome(rule, frame)
+                case ir.Let(name=name):
+                    self._let(name, frame)
+                case ir.Round(rounding=rounding):
+                    self._rounding(rounding)
+                case ir.Lookup(catalogue=catalogue, field=field, keys=keys):
+                    values = self._keys(keys, frame)
+                    if values is not None:
+                        self._record(catalogue, values, {field: self._shown(node, frame)["text"]})
+                case ir.Listed(catalogue=catalogue, keys=keys):
+                    values = self._keys(keys, frame)
+                    if values is not None:
+                        self._record(catalogue, values, {})
+                case ir.Aggregate():
+                    self._aggregate(node, frame)
 
     def _let(self, name: str, frame: Frame) -> None:
         if name in self.named or name not in self.lets:
@@ -369,7 +350,7 @@ class _Reading:
         self.named[name] = {}
         value = self.lets[name]
         said = self._in(frame, value)
-        self.named[name] = {"name": name, "says": said, **self._shown(ir.Let(name), frame)}
+        self.named[name] = {"name": name, "says": said, **self._shown(value, frame)}
 
     def _fact(self, frame: Frame, name: str) -> None:
         given = self.tracer.evaluation.records[frame].facts.get(name)
@@ -385,7 +366,7 @@ class _Reading:
     def _parameter(self, name: str) -> None:
         parameter = self.context.parameters[name]
         assert parameter.value is not None
-        value = prepare(ir.Param(name), self.context)(self.frame)
+        value = constant_value(parameter.value)
         self.parameters[name] = {
             "name": name, **shown(value, parameter.type), "cite": parameter.cite,
             "place": str(parameter.place), **({"unverified": True} if parameter.unverified else {}),

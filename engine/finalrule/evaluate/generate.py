@@ -1,0 +1,329 @@
+"""Random cases of a program: every declared entity and fact, with what turns outcomes.
+
+Facts are at, just below and just above the figures that rules compare them with, keys are those of
+catalogues, any number of records is there or missing, and facts that may be unknown are. Cases are
+for holding readers of a program against each other: they are possible, not likely.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from random import Random
+
+from finalrule.core import ir
+from finalrule.core.expressions import constant_value
+from finalrule.evaluate.catalogues import TypedCatalogue
+from finalrule.evaluate.thresholds import Binding, find_thresholds, smallest_step
+from finalrule.facts.case import Case, Given, Record
+from finalrule.values import Code, Codes, Date, Enumeration, Number, Type, Value, YesNo, round_to
+
+_ORIGIN = "generated"
+# An individual is one clinician: readers of files make exactly one record, so that the rules never
+# meet another number.
+_INDIVIDUAL = ("scoring_unit", "entity_type", "individual")
+_ITS_ONLY = "clinician"
+_MANY = range(5, 10)
+
+
+class Generator:
+    """A program made ready to generate cases. `catalogues` are the program's, open."""
+
+    def __init__(self, program: ir.Program, catalogues: Mapping[str, TypedCatalogue]) -> None:
+        self.program = program
+        self.thresholds = find_thresholds(program)
+        self.roots = [entity.name for entity in program.entities if not entity.parent]
+        self.entities = {entity.name: entity for entity in program.entities}
+        self.children: dict[str, list[str]] = {name: [] for name in self.entities}
+        for entity in program.entities:
+            if entity.parent:
+                self.children[entity.parent].append(entity.name)
+        self.facts: dict[str, list[ir.FactDeclaration]] = {name: [] for name in self.entities}
+        for fact in program.facts:
+            self.facts[fact.entity].append(fact)
+        self.catalogues = {name: _Rows(one) for name, one in catalogues.items()}
+        self.codes = {
+            (entity, key.name): self._codes(entity, key.name)
+            for entity, declared in self.entities.items()
+            for key in declared.keys
+            if isinstance(key.type, Code)
+        }
+
+    def case(self, seed: str, root: str = "") -> Case:
+        """The case of a seed, always the same. It is of the root entity named, or of the first."""
+        return Case(_Making(self, Random(seed)).root(root or self.roots[0]), {"case": seed}, "")
+
+    def _codes(self, entity: str, key: str) -> tuple[str, ...]:
+        """The codes that a key of an entity is worth having: what rules and catalogues name."""
+        found = [str(value) for value in self.thresholds.values.get((entity, key), ())]
+        for binding in self.thresholds.bindings.get(entity, ()):
+            if key in binding.keys:
+                rows = self.catalogues[binding.catalogue]
+                found += rows.keys_at(binding, binding.keys.index(key))
+        return tuple(dict.fromkeys(found))
+
+
+class _Rows:
+    """A catalogue's keys, and those of the records that have each value of each field: what few
+    records have is chosen as often as what most have."""
+
+    def __init__(self, catalogue: TypedCatalogue) -> None:
+        self.catalogue = catalogue
+        self.keys = list(catalogue.rows.rows)
+        self.by_value: dict[str, dict[Value | None, list[tuple[str, ...]]]] = {}
+        for key in self.keys:
+            record = catalogue.record(key) or {}
+            for field in catalogue.declared.fields:
+                values = self.by_value.setdefault(field.name, {})
+                values.setdefault(record.get(field.name), []).append(key)
+
+    def keys_at(self, binding: Binding, place: int) -> list[str]:
+        """The codes at one place of the keys of the records that a binding can read."""
+        return list(dict.fromkeys(key[place] for key in self.keys if _reads(binding, key)))
+
+    def choose(
+        self, binding: Binding, known: Mapping[str, Value], random: Random
+    ) -> tuple[str, ...] | None:
+        """The keys of a record that a binding can read, of which some facts are known."""
+        if self.by_value and not known and random.random() < 0.7:
+            values = random.choice(list(self.by_value.values()))
+            found = random.choice(random.choice(list(values.values())))
+            if _reads(binding, found):
+                return found
+        fitting = [key for key in self.keys if _reads(binding, key, known)]
+        return random.choice(fitting) if fitting else None
+
+
+def _reads(binding: Binding, key: Sequence[str], known: Mapping[str, Value] | None = None) -> bool:
+    """Whether a binding can read the record with this key, given the facts that are known."""
+    for part, wanted in zip(key, binding.keys, strict=True):
+        if isinstance(wanted, ir.Text):
+            if part != wanted.value:
+                return False
+        elif known and wanted in known and part != known[wanted]:
+            return False
+    return True
+
+
+class _Making:
+    """One case being made. Each has its own inclinations: how often a yes_no is yes, a fact that
+    may be unknown is known, a default stands; so that whole families of facts go together."""
+
+    def __init__(self, plan: Generator, random: Random) -> None:
+        self.plan, self.random = plan, random
+        self.yes = random.choice((0.1, 0.5, 0.5, 0.9))
+        self.unknown = random.choice((0.0, 0.0, 0.05, 0.3, 0.8))
+        self.default = random.choice((0.3, 0.6, 0.9))
+        self.crowded = random.choice([*plan.entities, *[""] * len(plan.entities)])
+
+    def root(self, entity: str) -> Record:
+        record = Record(entity, self.facts(entity, {}))
+        self.below(record)
+        return record
+
+    def below(self, record: Record) -> None:
+        for entity in self.plan.children[record.entity]:
+            seen = set()
+            for keys in self.keys(entity, self.count(entity, record)):
+                facts = self.facts(entity, keys)
+                name = tuple(facts[key.name].value for key in self.plan.entities[entity].keys)
+                if name not in seen:
+                    seen.add(name)
+                    self.below(record.add(entity, facts))
+
+    def count(self, entity: str, parent: Record) -> int:
+        """How many records: one where nothing tells records apart."""
+        if not self.plan.entities[entity].keys:
+            return 1
+        unit, fact, individual = _INDIVIDUAL
+        if entity == _ITS_ONLY and parent.entity == unit:
+            stated = parent.facts.get(fact)
+            if stated and stated.value == individual:
+                return self.random.choice((0, 1, 1, 1))
+        if entity == self.crowded:
+            return self.random.choice(_MANY)
+        return self.random.choices((0, 1, 2, 3), (20, 50, 20, 10))[0]
+
+    def keys(self, entity: str, count: int) -> Iterator[dict[str, Value]]:
+        """The keys that records are to have. Members of an enumeration are not drawn twice; where
+        there are many records, most codes that mean something are there."""
+        keys = self.plan.entities[entity].keys
+        drawn: dict[str, list[Value]] = {}
+        for key in keys:
+            if isinstance(key.type, Enumeration) and len(keys) == 1:
+                drawn[key.name] = list(self.random.sample(key.type.members, len(key.type.members)))
+                count = min(count, len(key.type.members))
+            codes = self.plan.codes.get((entity, key.name), ())
+            if count in _MANY and codes and len(codes) < 10 * max(_MANY):
+                drawn[key.name] = [code for code in codes if self.random.random() < 0.8]
+                count = len(drawn[key.name])
+        for place in range(count):
+            yield {name: values[place] for name, values in drawn.items()}
+
+    def facts(self, entity: str, keys: Mapping[str, Value]) -> dict[str, Given]:
+        values: dict[str, Value] = dict(keys)
+        self.bind(entity, values)
+        for fact in self.plan.facts[entity]:
+            if fact.name in values:
+                continue
+            if fact.presence == "may_be_unknown" and self.random.random() < self.unknown:
+                continue
+            if fact.default is not None and self.random.random() < self.default:
+                values[fact.name] = constant_value(fact.default)
+            else:
+                values[fact.name] = self.value(fact)
+        self.together(entity, values)
+        return {name: Given(value, _ORIGIN) for name, value in values.items()}
+
+    def bind(self, entity: str, values: dict[str, Value]) -> None:
+        """Keys of a record of a catalogue, and a value near one of its decile bounds."""
+        bindings = self.plan.thresholds.bindings.get(entity)
+        if not bindings:
+            return
+        for key in self.plan.entities[entity].keys:
+            codes = self.plan.thresholds.values.get((entity, key.name))
+            if codes and key.name not in values and self.random.random() < 0.3:
+                values[key.name] = self.random.choice(codes)
+        if self.random.random() < 0.1:
+            return
+        binding = self.random.choice(bindings)
+        found = self.plan.catalogues[binding.catalogue].choose(binding, values, self.random)
+        if found is not None:
+            for fact, part in zip(binding.keys, found, strict=True):
+                if isinstance(fact, str):
+                    values[fact] = part
+
+    def together(self, entity: str, values: dict[str, Value]) -> None:
+        """Facts that belong together: periods, a part and its whole, a rate and its benchmark."""
+        thresholds, random = self.plan.thresholds, self.random
+        for (first, second), limits in thresholds.lengths.get(entity, {}).items():
+            start = values.get(first)
+            if isinstance(start, datetime.date) and second in values and random.random() < 0.8:
+                days = random.choice(sorted(limits)) + random.randint(-3, 3)
+                values[second] = start + datetime.timedelta(max(days, 0))
+        for owner, part, whole in thresholds.proportions:
+            a, b = values.get(part), values.get(whole)
+            if owner == entity and isinstance(a, Fraction) and isinstance(b, Fraction):
+                values[part], values[whole] = min(a, b), max(a, b)
+        for fact in self.plan.facts[entity]:
+            binding = thresholds.graded.get((entity, fact.name))
+            if binding and fact.name in values and random.random() < 0.7:
+                graded = self.graded(binding, fact.type, values)
+                if graded is not None:
+                    values[fact.name] = graded
+
+    def graded(self, binding: Binding, type_: Type, values: Mapping[str, Value]) -> Value | None:
+        """A value at, beside or between the bounds of the record's benchmark."""
+        key = tuple(
+            str(values[name]) if isinstance(name, str) else name.value for name in binding.keys
+        )
+        bounds = self.plan.catalogues[binding.catalogue].catalogue.bounds(key)
+        lower = [bound for bound in bounds.lower if bound is not None] if bounds else []
+        if not lower:
+            return None
+        assert isinstance(type_, Number)
+        beside = self.random.choice((Fraction(0), Fraction(1, 100), Fraction(-1, 100), None))
+        value = self.random.choice(lower)
+        value = (value + self.random.choice(lower)) / 2 if beside is None else value + beside
+        return min(max(_rounded(value, type_), type_.low), type_.high)
+
+    def value(self, fact: ir.FactDeclaration) -> Value:
+        """A value of a fact's type, most often one that rules compare it with."""
+        random = self.random
+        known = self.plan.thresholds.values.get((fact.entity, fact.name))
+        match fact.type:
+            case YesNo():
+                return random.random() < self.yes
+            case Enumeration(members=members):
+                return random.choice(members)
+            case Code():
+                codes = self.plan.codes.get((fact.entity, fact.name)) or known
+                if codes and random.random() < 0.8:
+                    return random.choice(codes)
+                return f"X{random.randrange(1000)}"
+            case Date():
+                if known and random.random() < 0.6:
+                    return random.choice(known)
+                day = datetime.date(self.plan.program.performance_year, 1, 1)
+                return day + datetime.timedelta(random.randrange(-366, 731))
+            case Number():
+                if known and random.random() < 0.6:
+                    return random.choice(known)
+                return self.number(fact.type)
+            case Codes():
+                raise TypeError(f"a fact cannot be a set of codes: {fact.name}")
+
+    def number(self, type_: Number) -> Fraction:
+        """A small number, one of any size, or an end of the domain."""
+        random, low, high = self.random, type_.low, type_.high
+        kind = random.randrange(10)
+        if kind == 0:
+            return random.choice((low, high))
+        if kind < 6:
+            part = 100 if type_.unit == "percent" else 1
+            return min(_rounded(low + Fraction(random.randrange(0, 31), part), type_), high)
+        share = Fraction(random.randrange(1, 10**6), 10 ** random.randrange(6, 13))
+        return min(_rounded(low + (high - low) * share, type_), high)
+
+
+def _rounded(value: Fraction, type_: Number) -> Fraction:
+    """A value that a fact of the type may have."""
+    if type_.scale is None:
+        return value
+    return round_to(value, len(str(smallest_step(type_).denominator)) - 1, "down")
+
+
+def smaller(case: Case, program: ir.Program) -> Iterator[Case]:
+    """The case with a little less, each a case that may be: without one record, without one fact
+    that may be unknown, with one default more."""
+    keyless = {entity.name for entity in program.entities if not entity.keys}
+    declared = {(fact.entity, fact.name): fact for fact in program.facts}
+    paths = list(_paths(case.root))
+    for path in paths:
+        if path and path[-1][0] not in keyless:
+            yield Case(_changed(case.root, path, None), case.subject, "")
+    for path in paths:
+        record = _at(case.root, path)
+        for name, given in record.facts.items():
+            fact = declared[record.entity, name]
+            default = None if fact.default is None else constant_value(fact.default)
+            if fact.presence != "required" and given.value != default:
+                yield Case(_changed(case.root, path, (name, default)), case.subject, "")
+
+
+_Path = tuple[tuple[str, int], ...]
+_ELSEWHERE: _Path = (("", -1),)
+
+
+def _paths(record: Record) -> Iterator[_Path]:
+    yield ()
+    for entity, records in record.children.items():
+        for place, child in enumerate(records):
+            for rest in _paths(child):
+                yield ((entity, place), *rest)
+
+
+def _at(record: Record, path: _Path) -> Record:
+    for entity, place in path:
+        record = record.children[entity][place]
+    return record
+
+
+def _changed(record: Record, path: _Path, fact: tuple[str, Value | None] | None) -> Record:
+    """A copy in which the record at a path is not there, or has a fact's value or no value."""
+    copied = Record(record.entity, dict(record.facts))
+    if not path and fact is not None:
+        name, value = fact
+        copied.facts.pop(name)
+        if value is not None:
+            copied.facts[name] = Given(value, _ORIGIN)
+    for entity, records in record.children.items():
+        for place, child in enumerate(records):
+            on_path = bool(path) and path[0] == (entity, place)
+            if on_path and len(path) == 1 and fact is None:
+                continue
+            made = _changed(child, path[1:] if on_path else _ELSEWHERE, fact)
+            made.parent = copied
+            copied.children.setdefault(entity, []).append(made)
+    return copied
