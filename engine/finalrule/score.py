@@ -6,7 +6,7 @@ rounding rule that the rule `prints` with; a number without one is given exactly
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,7 @@ from finalrule.core import ir
 from finalrule.core.expressions import Frame, Known, Unknown, places_of
 from finalrule.evaluate.outcomes import OutcomeName, output_types
 from finalrule.evaluate.scalar import Evaluation, Evaluator
+from finalrule.facts.case import Case, Given, Record
 from finalrule.values import Number, Type, decimal_places, decimal_text, round_to, show
 
 UNIT = "scoring_unit"
@@ -123,7 +124,7 @@ class ScoreObject:
         self.undetermined: dict[str, list[str]] = {}
 
     def data(self) -> dict[str, Any]:
-        """The whole object."""
+        """The whole object. `final_score_used` is for the caller who knows the other units."""
         program = self.evaluator.program
         eligibility = self._eligibility()
         score = self.field("final_score", self.unit)
@@ -150,6 +151,7 @@ class ScoreObject:
             "undetermined": [
                 {"outcome": name, "needs": needs} for name, needs in self.undetermined.items()
             ],
+            "final_score_used": None,
         }
 
     def _figure(self, figure: ir.Parameter) -> str | None:
@@ -207,7 +209,10 @@ class ScoreObject:
         measures = []
         for frame in self.evaluation.frames_of(entity):
             measure = {key: self._measure_field(what, frame) for key, what in fields.items()}
-            measure["reason"] = self._reason(fields["points"], frame)
+            # What is not scored is so because of its class, which says why.
+            points = self.evaluation.decisions[fields["points"], frame]
+            why = fields["class"] if points.winner == "not_scored" else fields["points"]
+            measure["reason"] = self._reason(why, frame)
             measures.append(measure)
         found["measures"] = measures
         return found
@@ -217,6 +222,57 @@ class ScoreObject:
             return self.field(what, frame)
         value = frame.facts.get(what)
         return value if isinstance(value, str | bool) else None
+
+
+def final_scores_used(
+    evaluator: Evaluator, evaluations: Sequence[Evaluation]
+) -> list[dict[str, Any]]:
+    """For each individual (TIN/NPI) among the units whose group is among them too: the final scores
+    that it has, and the kind of the one that is used; None when that is undetermined."""
+    groups = {
+        one.case.subject["tin"]: one
+        for one in evaluations
+        if one.case.subject.get("entity_type") == "group"
+    }
+    found = []
+    for one in evaluations:
+        subject = one.case.subject
+        group = groups.get(subject.get("tin", ""))
+        if subject.get("entity_type") == "individual" and group is not None:
+            found.append(_final_score_used(evaluator, {"individual": one, "group": group}))
+    return found
+
+
+def _final_score_used(
+    evaluator: Evaluator, by_kind: Mapping[str, Evaluation]
+) -> dict[str, Any]:
+    root = Record("tin_npi", {})
+    scores: dict[str, str | None] = {}
+    for kind, evaluation in by_kind.items():
+        facts = {"kind": Given(kind, "the unit's entity type")}
+        for fact, rule in (("final_score", "final_score"), ("is_eligible", "adjustment_applies")):
+            value = evaluation.value(rule)
+            if not isinstance(value, Unknown):
+                facts[fact] = Given(value, f"{rule} of the {kind}")
+        root.add("available_score", facts)
+        scores[kind] = ScoreObject(evaluator, evaluation).field(
+            "final_score", evaluation.frames_of(UNIT)[0]
+        )
+    subject = dict(by_kind["individual"].case.subject)
+    case = Case(root, subject, by_kind["individual"].case.facts_digest)
+    chosen = evaluator.evaluate(case, ["final_score_used"])
+    used = [
+        frame.path[0]
+        for frame in chosen.frames_of("available_score")
+        if chosen.value("final_score_used", frame) is True
+    ]
+    return {
+        "policy": evaluator.program.policy,
+        "tin": subject["tin"],
+        "npi": subject["npi"],
+        "final_scores": scores,
+        "used": used[0] if used else None,
+    }
 
 
 def _constant_text(figure: ir.Parameter) -> str:

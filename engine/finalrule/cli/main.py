@@ -14,6 +14,7 @@ from finalrule.diagnostics import Failure
 COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("score", "Score a submission: final score, payment adjustment, how they came about"),
     "explain": ("explain", "Why a number is what it is, down to facts and citations"),
+    "init": ("init", "A facts file to fill in"),
     "validate": ("validate", "Check every policy: figures, tables, rules, citations"),
     "test": ("test", "Run the scenarios under policies/cases/"),
     "import-measures": ("import_measures", "Write policies/measures/ from CMS's export"),

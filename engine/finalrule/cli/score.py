@@ -15,7 +15,7 @@ from finalrule.cli.given import Input, case_options, policies_of
 from finalrule.cli.layout import table
 from finalrule.evaluate.outcomes import OutcomeName
 from finalrule.evaluate.trace import trace
-from finalrule.score import ScoreObject, unit_rules
+from finalrule.score import ScoreObject, final_scores_used, unit_rules
 
 _NAMES = {"quality": "Quality", "cost": "Cost", "ia": "Improvement activities",
           "pi": "Promoting Interoperability"}  # fmt: skip
@@ -59,7 +59,12 @@ def score(
         for warning in warnings:
             click.echo(warning.render(), err=True)
         evaluations = [evaluator.evaluate(case, unit_rules(evaluator.program)) for case in cases]
-        objects += [ScoreObject(evaluator, evaluation).data() for evaluation in evaluations]
+        used = {(one["tin"], one["npi"]): one for one in final_scores_used(evaluator, evaluations)}
+        for evaluation in evaluations:
+            subject = evaluation.case.subject
+            one = ScoreObject(evaluator, evaluation).data()
+            one["final_score_used"] = used.get((subject.get("tin", ""), subject.get("npi", "")))
+            objects.append(one)
         if trace_file is not None:
             wanted = (OutcomeName("final_score", ()), OutcomeName("total_adjustment", ()))
             traces += [trace(evaluator, evaluation, *wanted) for evaluation in evaluations]
@@ -85,9 +90,16 @@ def show_scores(objects: list[dict[str, Any]]) -> str:
     """Objects as text: one block for each subject, its policies beside each other."""
     subjects: dict[str, list[dict[str, Any]]] = {}
     for one in objects:
-        named = " ".join(f"{key} {value}" for key, value in one["subject"].items())
+        named = _subject(one["subject"])
         subjects.setdefault(named, []).append(one)
     return "\n\n".join(_block(named, group) for named, group in subjects.items())
+
+
+def _subject(subject: dict[str, str]) -> str:
+    words = {"tin": "TIN", "npi": "NPI", "performance_year": "performance year"}
+    parts = [subject.get("entity_type", "")]
+    parts += [f"{word} {subject[key]}" for key, word in words.items() if key in subject]
+    return ", ".join(part for part in parts if part)
 
 
 def _with_unit(value: str | None, unit: str) -> str:
@@ -172,9 +184,14 @@ def _notes(objects: list[dict[str, Any]]) -> list[str]:
                 for figure in one["assumed"]
             )
             notes.append(f"{one['policy']}: assumed, since only the whole program gives it: {said}.")
-        for missing in one["undetermined"]:
+        if (used := one["final_score_used"]) is not None:
+            scores = ", ".join(f"{kind} {score}" for kind, score in used["final_scores"].items())
+            which = f"the {used['used']} score is used" if used["used"] else "none is used"
+            notes.append(f"{one['policy']}: final scores of this TIN/NPI are {scores}: {which}.")
+        if needs := sorted({fact for entry in one["undetermined"] for fact in entry["needs"]}):
             notes.append(
-                f"{one['policy']}: {missing['outcome']} is undetermined; "
-                f"it needs {', '.join(missing['needs'])}."
+                f"{one['policy']}: undetermined for want of these facts "
+                "(`finalrule init facts` makes a file to fill in):"
             )
+            notes += [f"  {fact}" for fact in needs]
     return ["", *notes] if notes else []

@@ -3,67 +3,139 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+import msgspec
 
-from finalrule.evaluate.scalar import Evaluator
-from finalrule.load import load_evaluator, policy_ids
+from finalrule.load import policy_ids
 from finalrule.places import policies_root
-from finalrule.scenarios.read import ScenarioFile, read_scenarios
-from finalrule.scenarios.run import Result, run_scenario
+from finalrule.scenarios import show
+from finalrule.scenarios.coverage import coverage
+from finalrule.scenarios.mutants import mutants, unread
+from finalrule.scenarios.mutate import Job, judge, mutate, read_equivalents
+from finalrule.scenarios.run import Result
+from finalrule.scenarios.suite import Suite, load_suite
 
-
-def scenario_files(paths: tuple[Path, ...]) -> list[Path]:
-    """The files named, those below the folders named, or all of policies/cases/."""
-    roots = paths or (policies_root() / "cases",)
-    found: list[Path] = []
-    for root in roots:
-        found.extend(sorted(root.rglob("*.yaml")) if root.is_dir() else [root])
-    return found
-
-
-def run_files(files: list[ScenarioFile], policies: tuple[str, ...]) -> list[Result]:
-    """Every scenario under every policy that it names."""
-    evaluators: dict[str, Evaluator] = {}
-    results = []
-    for file in files:
-        for scenario in file.scenarios:
-            for policy in scenario.policies:
-                if policies and policy.text not in policies:
-                    continue
-                if policy.text not in evaluators:
-                    evaluators[policy.text] = load_evaluator(policy.text)
-                results.append(run_scenario(scenario, evaluators[policy.text]))
-    return results
-
-
-def show_result(result: Result) -> str:
-    """A failed scenario: its errors, or every wrong outcome at its line."""
-    head = f"{result.scenario.span.place}: {result.scenario.name} [{result.policy}]"
-    if result.failure is not None:
-        return f"{head}\n{result.failure}"
-    wrong = "\n".join(mismatch.diagnostic().render() for mismatch in result.mismatches)
-    return f"{head}\n{wrong}"
+T = TypeVar("T")
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--policy", "policies", multiple=True, help="Only under this policy.")
-def test(paths: tuple[Path, ...], policies: tuple[str, ...]) -> None:
+@click.option("--policy", "policies", multiple=True, metavar="ID", help="Only under this policy.")
+@click.option("--coverage", "cover", is_flag=True,
+              help="Say what in force no scenario asserts.")  # fmt: skip
+@click.option("--mutate", "change", is_flag=True,
+              help="Change every figure and clause, and say what no scenario notices.")  # fmt: skip
+@click.option("--module", default="", metavar="NAME",
+              help="Coverage and mutants of this rules file only (without .rules).")  # fmt: skip
+@click.option("--depth", type=click.IntRange(0), default=1, show_default=True,
+              help="How many levels of a wrong outcome are explained.")  # fmt: skip
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True,
+              help="Processes that try mutants.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def test(
+    paths: tuple[Path, ...],
+    policies: tuple[str, ...],
+    cover: bool,
+    change: bool,
+    module: str,
+    depth: int,
+    processes: int,
+    form: str,
+) -> None:
     """Run scenarios: all of policies/cases/, or the files and folders named.
 
-    Exit code 0 when all pass, 1 when one fails, 2 when a file cannot be read.
+    Exit code 0 when all pass; 1 when one fails, when something in force is not covered (--coverage)
+    or when a mutant survives (--mutate); 2 when a file cannot be read.
 
     Example: finalrule test policies/cases/2020/payment.yaml
     """
+    root = policies_root()
+    known = policy_ids(root)
     for policy in policies:
-        if policy not in policy_ids():
+        if policy not in known:
             raise click.BadParameter(f"there is no policy {policy}", param_hint="--policy")
-    files = [read_scenarios(path) for path in scenario_files(paths)]
-    results = run_files(files, policies)
+    suite = load_suite(paths, policies, root)
+    modules = {Path(r.place.path).stem for e in suite.evaluators.values() for r in e.program.rules}
+    if module and module not in modules:
+        raise click.BadParameter(
+            f"no rule in force stands in {module}.rules", param_hint="--module"
+        )
+    pairs = suite.pairs()
+    results = list(_progress(suite.run(pairs), len(pairs), "scenarios"))
     failed = [result for result in results if not result.passed]
-    for result in failed:
-        click.echo(show_result(result) + "\n")
-    click.echo(f"{len(results) - len(failed)} scenarios passed, {len(failed)} failed")
-    sys.exit(1 if failed else 0)
+    passing = not failed
+    data: dict[str, Any] = {"scenarios": [_data(suite, result) for result in results]}
+    for result in failed if form == "text" else ():
+        evaluator = suite.evaluators[result.policy]
+        click.echo(show.result_text(result, evaluator, depth) + "\n")
+    if cover:
+        passing = _cover(suite, results, module, form, data) and passing
+    if change and failed:
+        click.echo("mutants are tried only when every scenario passes", err=True)
+    elif change:
+        job = Job(paths, root, module)
+        whole = not paths and not policies and not module
+        passing = _change(suite, job, whole, processes, form, data) and passing
+    if form == "json":
+        click.echo(msgspec.json.encode(data).decode())
+    else:
+        click.echo(f"{len(results) - len(failed)} scenarios passed, {len(failed)} failed")
+    sys.exit(0 if passing else 1)
+
+
+def _data(suite: Suite, result: Result) -> dict[str, Any]:
+    return show.result_data(result, suite.evaluators[result.policy])
+
+
+def _cover(
+    suite: Suite, results: list[Result], module: str, form: str, data: dict[str, Any]
+) -> bool:
+    """Whether everything in force is asserted; shows what is not."""
+    found = [
+        one
+        for evaluator in suite.evaluators.values()
+        for one in coverage(evaluator, results, module)
+    ]
+    data["coverage"] = [show.covered_data(one) for one in found]
+    if form == "text":
+        click.echo(show.coverage_text(found) + "\n")
+    return all(one.state == "asserted" for one in found)
+
+
+def _change(
+    suite: Suite, job: Job, whole: bool, processes: int, form: str, data: dict[str, Any]
+) -> bool:
+    """Whether every mutant is noticed; shows those that are not."""
+    began = time.monotonic()
+    programs = {policy: one.program for policy, one in suite.evaluators.items()}
+    counts = {policy: len(mutants(program, job.module)) for policy, program in programs.items()}
+    trying = mutate(suite, job, counts, processes)
+    tried = list(_progress(trying, sum(counts.values()), "mutants"))
+    judged, report = judge(tried, read_equivalents(job.root), whole)
+    seconds = time.monotonic() - began
+    idle = [
+        (policy, figure)
+        for policy, program in programs.items()
+        for figure in (unread(program) if not job.module else ())
+    ]
+    data["mutants"] = [show.tried_data(one) for one in judged]
+    data["unread"] = [{"policy": policy, "figure": figure.name} for policy, figure in idle]
+    data["equivalent_mutants"] = [one.as_data() for one in report.diagnostics]
+    data["seconds"] = f"{seconds:.1f}"
+    if form == "text":
+        click.echo(show.mutants_text(judged, idle, report, seconds) + "\n")
+    return not report.has_errors and not any(one.survived for one in judged)
+
+
+def _progress(items: Iterable[T], length: int, label: str) -> Iterator[T]:
+    """The items, with a bar on standard error while it is a terminal and the work is long."""
+    if length < 200 or not sys.stderr.isatty():
+        yield from items
+        return
+    with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
+        yield from bar

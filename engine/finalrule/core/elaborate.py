@@ -1,165 +1,49 @@
-"""Expressions: names looked up, units checked, lowered to the core, in one walk.
+"""Expressions: names looked up, types and units checked, lowered to the core, in one walk.
 
 Every expression comes out with its type; a number's type carries the bounds that follow from the
-declared bounds of what it reads, so that a divisor that may be zero is found here. A part that has
-an error has the type None, which silences what would only follow from it.
+declared bounds of what it reads, so that a divisor that may be zero is found here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal, cast
 
-from finalrule.core import ir
-from finalrule.core.declare import Declarations
-from finalrule.diagnostics import Label, Report, suggest
+from finalrule.core import arithmetic, ir
+from finalrule.core.scope import NOTHING, WRONG, Scope, Typed, a, fit
+from finalrule.diagnostics import suggest
 from finalrule.language import syntax as s
-from finalrule.source import Source, Span
 from finalrule.values import (
     CODE,
-    UNITS,
     YES_NO,
-    Code,
     Codes,
     Date,
     Enumeration,
     Number,
     Type,
     Unit,
-    YesNo,
     one_of,
     parse_number,
     parse_value,
     type_name,
-)  # fmt: skip
+)
 
 MAXIMUM_RECORDS = 100_000
-_SCALARS: tuple[Unit, ...] = ("ratio", "count")
-_BARE_TAKES: tuple[Unit, ...] = ("ratio", "count", "rate", "days")
 _LITERAL_UNITS: dict[str, Unit] = {
-    "percent": "percent", "money": "usd", "points": "points", "days": "days",
-}  # fmt: skip
-_NOTHING = ir.Bool(False)
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """A lowered expression and its type. `bare`: only numbers without a unit, which takes the
-    other side's."""
-
-    expr: ir.Expr
-    type: Type | None
-    bare: bool = False
-
-
-@dataclass(slots=True)
-class Scope:
-    """Where an expression stands: its file, its entity and the lets that it may read."""
-
-    known: Declarations
-    source: Source
-    entity: str
-    in_force: frozenset[str]
-    report: Report
-    lets: dict[str, Type | None] = field(default_factory=dict)
-    hidden: frozenset[str] = frozenset()
-
-    def inside(self, entity: str) -> Scope:
-        """The scope of an aggregate's inner expressions."""
-        return replace(self, entity=entity, lets={}, hidden=frozenset(self.lets) | self.hidden)
-
-    def span(self, node: s.Syntax) -> Span:
-        return self.source.span(*node.at)
-
-    def error(
-        self, code: str, message: str, *labels: Label | s.Syntax, help: str = ""
-    ) -> Typed:
-        """Report and give the expression that silences what follows."""
-        made = [at if isinstance(at, Label) else Label(self.span(at)) for at in labels]
-        self.report.error(code, message, *made, help=help)
-        return Typed(_NOTHING, None)
+    "percent": "percent",
+    "money": "usd",
+    "points": "points",
+    "days": "days",
+}
+_FUNCTIONS = ("min", "max", "round", "days_between", "first_known")
 
 
 def elaborate(node: s.Expression, scope: Scope, expected: Type | None = None) -> Typed:
     """Lower an expression. `expected` is the type that its place asks for, where one is known: it
     lets a bare name be an enumeration's member and gives a bare number its unit."""
     typed = _elaborate(node, scope, expected)
-    if expected is None or typed.type is None:
-        return typed
-    return fit(typed, expected, node, scope)
-
-
-def fit(typed: Typed, expected: Type, node: s.Expression, scope: Scope) -> Typed:
-    """The expression as the type that its place asks for, or an error at it."""
-    actual = typed.type
-    if isinstance(expected, Number) and isinstance(actual, Number):
-        if actual.unit == expected.unit:
-            return typed
-        if typed.bare and expected.unit in _BARE_TAKES:
-            return _with_unit(typed, expected.unit)
-        if actual.unit == "count" and expected.unit == "ratio":
-            return Typed(ir.Convert(typed.expr, "ratio"), replace_unit(actual, "ratio"))
-        return scope.error(
-            "unit-mismatch",
-            f"this is {_a(actual)}, but {_a(expected)} is needed",
-            Label(scope.span(node), _a(actual)),
-            help=_unit_help(typed, actual, expected),
-        )
-    if type(expected) is type(actual) and not isinstance(expected, Enumeration):
-        return typed
-    if isinstance(expected, Enumeration) and isinstance(actual, Enumeration):
-        if expected.members == actual.members:
-            return typed
-    assert actual is not None
-    return scope.error(
-        "wrong-type",
-        f"this is {_a(actual)}, but {_a(expected)} is needed",
-        Label(scope.span(node), _a(actual)),
-        help=f"write an expression of type {type_name(expected)}",
-    )
-
-
-def replace_unit(type_: Number, unit: Unit) -> Number:
-    return Number(unit, type_.low, type_.high)
-
-
-def _with_unit(typed: Typed, unit: Unit) -> Typed:
-    assert isinstance(typed.type, Number)
-    expr = typed.expr
-    if isinstance(expr, ir.Num):
-        return Typed(ir.Num(expr.value, unit), replace_unit(typed.type, unit))
-    return Typed(ir.Convert(expr, unit), replace_unit(typed.type, unit))
-
-
-def _a(type_: Type) -> str:
-    match type_:
-        case Number(unit=unit):
-            return f"a number of {unit}" if unit != "percent" else "a percentage"
-        case YesNo():
-            return "yes or no"
-        case Code():
-            return "a code"
-        case Codes():
-            return "a set of codes"
-        case Date():
-            return "a date"
-        case Enumeration():
-            return f"a member of {type_name(type_)}"
-
-
-def _unit_help(typed: Typed, actual: Number, expected: Number) -> str:
-    if typed.bare:
-        shown = {"percent": "45%", "points": "10 points", "usd": "$90,000"}
-        return f"write the unit, for example `{shown.get(expected.unit, '1')}`"
-    convertible = {actual.unit, expected.unit} == {"percent", "ratio"} or (
-        actual.unit in ("ratio", "count", "rate")
-        and expected.unit in ("points", "rate", "count", "days")
-    )
-    if convertible:
-        return f"`... as {expected.unit}` says that the quantity is meant in the other unit"
-    return f"multiply or divide by a number with a unit that makes it {expected.unit}"
+    return typed if expected is None else fit(typed, expected, node, scope)
 
 
 def _elaborate(node: s.Expression, scope: Scope, expected: Type | None) -> Typed:
@@ -195,7 +79,7 @@ def _elaborate(node: s.Expression, scope: Scope, expected: Type | None) -> Typed
         case s.Listed():
             found = scope.known.catalogues.get(node.catalogue.text)
             if found is None:
-                return _unknown(node.catalogue, "catalogue", scope.known.catalogues, scope)
+                return scope.unknown("catalogue", node.catalogue, scope.known.catalogues)
             keys = _keys(node.catalogue, node.keys, found, scope)
             return Typed(ir.Listed(found.name, keys), YES_NO)
         case s.IfInForce():
@@ -205,18 +89,9 @@ def _elaborate(node: s.Expression, scope: Scope, expected: Type | None) -> Typed
                 return first
             shape = scope.known.shapes.get(node.path.parts[0])
             if shape is None:
-                return _unknown(node.path, "rule", scope.known.shapes, scope)
+                return scope.unknown("rule", node.path, scope.known.shapes)
             output = node.path.parts[1] if len(node.path.parts) > 1 else ""
             return elaborate(node.otherwise, scope, shape.outputs.get(output))
-
-
-def _unknown(node: s.Name | s.Path, what: str, known: object, scope: Scope) -> Typed:
-    text = node.text if isinstance(node, s.Name) else ".".join(node.parts)
-    names = [str(name) for name in known] if isinstance(known, dict) else []
-    return scope.error(
-        f"unknown-{what}", f"unknown {what} `{text}`", node,
-        help=suggest(text, names) or f"no {what} has this name",
-    )  # fmt: skip
 
 
 # --- reading -----------------------------------------------------------------------------------
@@ -358,172 +233,41 @@ def _outcome(node: s.Path, rule: str, output: str, scope: Scope) -> Typed:
 def _numbers(nodes: Sequence[s.Expression], scope: Scope) -> list[Typed] | None:
     """Elaborated operands, all numbers; None when one has an error (reported)."""
     typed = [elaborate(node, scope) for node in nodes]
-    for node, one in zip(nodes, typed, strict=True):
-        if one.type is not None and not isinstance(one.type, Number):
-            scope.error(
-                "wrong-type", f"a number is needed, this is {_a(one.type)}", node,
-                help="only numbers can be added, multiplied or compared by size",
-            )  # fmt: skip
-            return None
-    return None if any(one.type is None for one in typed) else typed
-
-
-def same_unit(
-    nodes: Sequence[s.Expression], typed: list[Typed], scope: Scope, doing: str
-) -> list[Typed] | None:
-    """The operands in one unit, bare numbers adapted; None after an error."""
-    units = [cast(Number, one.type).unit for one in typed if not one.bare]
-    unit: Unit = units[0] if units else ("ratio" if any(
-        cast(Number, one.type).unit == "ratio" for one in typed) else "count")  # fmt: skip
-    if set(units) == {"ratio", "count"}:
-        unit = "ratio"
-    result = []
-    for node, one in zip(nodes, typed, strict=True):
-        type_ = cast(Number, one.type)
-        if type_.unit == unit:
-            result.append(Typed(one.expr, type_, one.bare))
-        elif one.bare and unit in _BARE_TAKES:
-            result.append(_with_unit(one, unit))
-        elif type_.unit == "count" and unit == "ratio":
-            result.append(Typed(ir.Convert(one.expr, "ratio"), replace_unit(type_, "ratio")))
-        else:
-            other = next(
-                n for n, t in zip(nodes, typed, strict=True)
-                if not t.bare and cast(Number, t.type).unit == unit
-            )  # fmt: skip
-            scope.error(
-                "unit-mismatch",
-                f"{_a(Number(unit, type_.low, type_.low))} and {_a(type_)} cannot be {doing}",
-                Label(scope.span(other), unit),
-                Label(scope.span(node), "no unit" if one.bare else type_.unit),
-                help=_unit_help(one, type_, Number(unit, type_.low, type_.low)),
-            )
-            return None
-    return result
+    return typed if arithmetic.numbers(nodes, typed, scope) else None
 
 
 def _arithmetic(node: s.Binary, scope: Scope) -> Typed:
-    nodes = (node.left, node.right)
-    typed = _numbers(nodes, scope)
+    typed = _numbers((node.left, node.right), scope)
     if typed is None:
-        return Typed(_NOTHING, None)
+        return WRONG
     if node.op in "+-":
-        fitted = same_unit(nodes, typed, scope, "added" if node.op == "+" else "subtracted")
-        if fitted is None:
-            return Typed(_NOTHING, None)
-        left, right = fitted
-        a, b = cast(Number, left.type), cast(Number, right.type)
-        low, high = (
-            (a.low + b.low, a.high + b.high) if node.op == "+" else (a.low - b.high, a.high - b.low)
-        )
-        op = cast(Literal["+", "-"], node.op)
-        expr = ir.Arith(op, left.expr, right.expr, a.unit)
-        return Typed(expr, Number(a.unit, low, high), left.bare and right.bare)
+        return arithmetic.add(node, typed, scope)
     left, right = typed
     if node.op == "*":
-        return _multiply(node, left, right, scope)
-    return _divide(node, left, right, scope)
+        return arithmetic.multiply(node, left, right, scope)
 
+    def zero() -> Typed:
+        return elaborate(node.zero, scope) if node.zero is not None else WRONG
 
-def _multiply(node: s.Binary, left: Typed, right: Typed, scope: Scope) -> Typed:
-    a, b = cast(Number, left.type), cast(Number, right.type)
-    scalar = (*_SCALARS, "percent")
-    unit: Unit
-    if a.unit not in scalar and b.unit not in scalar:
-        return scope.error(
-            "unit-mismatch", f"{a.unit} cannot be multiplied by {b.unit}",
-            Label(scope.span(node.left), a.unit), Label(scope.span(node.right), b.unit),
-            help="one side must be a ratio, a count or a percentage",
-        )  # fmt: skip
-    if a.unit not in scalar:
-        unit = a.unit
-    elif b.unit not in scalar:
-        unit = b.unit
-    elif "percent" in (a.unit, b.unit):
-        unit = "percent"
-    else:
-        unit = "count" if a.unit == b.unit == "count" else "ratio"
-    corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-    return Typed(
-        ir.Arith("*", left.expr, right.expr, unit),
-        Number(unit, min(corners), max(corners)),
-        left.bare and right.bare,
-    )
-
-
-def _divide(node: s.Binary, left: Typed, right: Typed, scope: Scope) -> Typed:
-    a, b = cast(Number, left.type), cast(Number, right.type)
-    unit: Unit
-    if a.unit == b.unit or (a.unit in _SCALARS and b.unit in _SCALARS):
-        unit = "ratio"
-    elif b.unit in (*_SCALARS, "percent"):
-        unit = a.unit
-    else:
-        return scope.error(
-            "unit-mismatch", f"{a.unit} cannot be divided by {b.unit}",
-            Label(scope.span(node.left), a.unit), Label(scope.span(node.right), b.unit),
-            help="divide by the same unit, a ratio, a count or a percentage",
-        )  # fmt: skip
-    may_be_zero = b.low <= 0 <= b.high
-    if may_be_zero and node.zero is None:
-        return scope.error(
-            "division-by-zero", "the divisor may be zero, and nothing says what holds then",
-            Label(scope.span(node.right), "may be zero"),
-            help="add `zero gives ...` after the divisor",
-        )  # fmt: skip
-    parts = [b.low, b.high] if not may_be_zero else []
-    if may_be_zero:
-        # Nothing below one unit of the declared scale is ever a divisor: bounds stay finite.
-        small = Fraction(1, 10**9)
-        parts = [x for x in (b.low, -small, small, b.high) if x != 0]
-    corners = [x / y for x in (a.low, a.high) for y in parts] or [Fraction(0)]
-    zero: ir.Expr | None = None
-    low, high = min(corners), max(corners)
-    if node.zero is not None:
-        given = elaborate(node.zero, scope, Number(unit, Fraction(0), Fraction(0)))
-        if given.type is None:
-            return given
-        zero = given.expr if may_be_zero else None
-        low, high = min(low, cast(Number, given.type).low), max(high, cast(Number, given.type).high)
-    return Typed(ir.Arith("/", left.expr, right.expr, unit, zero), Number(unit, low, high))
+    return arithmetic.divide(node, left, right, zero, scope)
 
 
 def _negate(item: s.Expression, scope: Scope) -> Typed:
-    numbers = _numbers([item], scope)
-    if numbers is None:
-        return Typed(_NOTHING, None)
-    one, type_ = numbers[0], cast(Number, numbers[0].type)
-    expr = one.expr
-    negated: ir.Expr = (
-        ir.Num(-expr.value, expr.unit) if isinstance(expr, ir.Num) else ir.Negate(expr)
-    )
-    return Typed(negated, Number(type_.unit, -type_.high, -type_.low), one.bare)
+    typed = _numbers([item], scope)
+    return arithmetic.negate(typed[0]) if typed else WRONG
 
 
 def _convert(node: s.Convert, scope: Scope) -> Typed:
-    numbers = _numbers([node.item], scope)
-    if numbers is None:
-        return Typed(_NOTHING, None)
-    one, type_ = numbers[0], cast(Number, numbers[0].type)
-    to = next((unit for unit in UNITS if unit == node.unit.text), None)
-    if to is None:
-        return _unknown(node.unit, "unit", dict.fromkeys(UNITS), scope)
-    allowed = {type_.unit, to} <= {"percent", "ratio", "count"} or (
-        type_.unit in ("ratio", "count", "rate") and to in ("points", "rate", "count", "days", "ratio")
-    )
-    if not allowed:
-        return scope.error(
-            "unit-mismatch", f"{type_.unit} cannot be taken as {to}", node.item,
-            help="multiply by a quantity of the wanted unit, for example `* 100 points`",
-        )  # fmt: skip
-    return Typed(ir.Convert(one.expr, to), replace_unit(type_, to))
+    typed = _numbers([node.item], scope)
+    return arithmetic.convert(node, typed[0], scope) if typed else WRONG
 
 
 def _call(node: s.Call, scope: Scope, expected: Type | None) -> Typed:
     name, arguments = node.function.text, node.arguments
     match name:
         case "min" | "max":
-            return _extreme(name, node, scope)
+            typed = _numbers(arguments, scope)
+            return arithmetic.extreme(name, arguments, typed, scope) if typed else WRONG
         case "round" if len(arguments) == 2:
             return _round(arguments[0], arguments[1], scope)
         case "days_between" if len(arguments) == 2:
@@ -535,48 +279,28 @@ def _call(node: s.Call, scope: Scope, expected: Type | None) -> Typed:
             items += [elaborate(argument, scope, items[0].type) for argument in arguments[1:]]
             type_ = items[0].type
             if isinstance(type_, Number) and all(isinstance(i.type, Number) for i in items):
-                type_ = _hull([cast(Number, i.type) for i in items])
+                type_ = arithmetic.hull([arithmetic.number(i) for i in items])
             return Typed(ir.FirstKnown(tuple(item.expr for item in items)), type_)
-    known = ["min", "max", "round", "days_between", "first_known"]
-    if name in known:
+    if name in _FUNCTIONS:
         return scope.error(
             "wrong-arguments", f"`{name}` takes two arguments", node, help="see the reference"
         )
-    return _unknown(node.function, "function", dict.fromkeys(known), scope)
-
-
-def _hull(types: Sequence[Number]) -> Number:
-    return Number(types[0].unit, min(t.low for t in types), max(t.high for t in types))
-
-
-def _extreme(op: Literal["min", "max"], node: s.Call, scope: Scope) -> Typed:
-    typed = _numbers(node.arguments, scope)
-    fitted = same_unit(node.arguments, typed, scope, "compared") if typed else None
-    if fitted is None:
-        return Typed(_NOTHING, None)
-    types = [cast(Number, one.type) for one in fitted]
-    pick = min if op == "min" else max
-    type_ = Number(types[0].unit, pick(t.low for t in types), pick(t.high for t in types))
-    bare = all(one.bare for one in fitted)
-    return Typed(ir.Extreme(op, tuple(one.expr for one in fitted)), type_, bare)
+    return scope.unknown("function", node.function, _FUNCTIONS)
 
 
 def _round(item: s.Expression, name: s.Expression, scope: Scope) -> Typed:
     if not isinstance(name, s.Path) or len(name.parts) != 1:
         return scope.error(
-            "unknown-rounding", "the second argument of `round` names a rounding rule", name,
+            "unknown-rounding",
+            "the second argument of `round` names a rounding rule",
+            name,
             help="declare one with `rounding`",
-        )  # fmt: skip
+        )
     declared = scope.known.roundings.get(name.parts[0])
     if declared is None:
-        return _unknown(name, "rounding", scope.known.roundings, scope)
-    unit, one = declared[0], Number(declared[0], Fraction(0), Fraction(0))
-    typed = elaborate(item, scope, one)
-    if typed.type is None:
-        return typed
-    type_ = cast(Number, typed.type)
-    # Rounding moves a number by less than one.
-    return Typed(ir.Round(typed.expr, name.parts[0]), Number(unit, type_.low - 1, type_.high + 1))
+        return scope.unknown("rounding", name, scope.known.roundings)
+    typed = elaborate(item, scope, Number(declared[0], Fraction(0), Fraction(0)))
+    return arithmetic.rounded(typed, name.parts[0]) if typed.type is not None else WRONG
 
 
 # --- logic -------------------------------------------------------------------------------------
@@ -605,16 +329,17 @@ def _compare(node: s.Binary, scope: Scope) -> Typed:
     op = cast(Literal["<", "<=", ">", ">=", "==", "!="], node.op)
     left, right = elaborate(node.left, scope), elaborate(node.right, scope)
     if left.type is None or right.type is None:
-        return Typed(_NOTHING, YES_NO)
+        return Typed(NOTHING, YES_NO)
     if isinstance(left.type, Number) and isinstance(right.type, Number):
-        fitted = same_unit((node.left, node.right), [left, right], scope, "compared")
+        nodes = (node.left, node.right)
+        fitted = arithmetic.same_unit(nodes, [left, right], scope, "compared")
         if fitted is None:
-            return Typed(_NOTHING, YES_NO)
+            return Typed(NOTHING, YES_NO)
         return Typed(ir.Compare(op, fitted[0].expr, fitted[1].expr), YES_NO)
     ordered = isinstance(left.type, Date)
     if isinstance(left.type, Codes) or (not ordered and op not in ("==", "!=")):
         return scope.error(
-            "wrong-type", f"{_a(left.type)} cannot be compared with `{op}`", node.left,
+            "wrong-type", f"{a(left.type)} cannot be compared with `{op}`", node.left,
             help="use `==`, `!=`, `is` or `in`",
         )  # fmt: skip
     right = fit(right, left.type, node.right, scope)
@@ -624,10 +349,10 @@ def _compare(node: s.Binary, scope: Scope) -> Typed:
 def _is_member(node: s.IsMember, scope: Scope) -> Typed:
     item = elaborate(node.item, scope)
     if item.type is None:
-        return Typed(_NOTHING, YES_NO)
+        return Typed(NOTHING, YES_NO)
     if not isinstance(item.type, Enumeration):
         return scope.error(
-            "wrong-type", f"`is` and `in {{...}}` are for enumerations, this is {_a(item.type)}",
+            "wrong-type", f"`is` and `in {{...}}` are for enumerations, this is {a(item.type)}",
             node.item, help="use `==` for codes, numbers and dates",
         )  # fmt: skip
     for member in node.members:
@@ -657,7 +382,7 @@ def _in_codes(node: s.InCodes, scope: Scope) -> Typed:
 def _aggregate(node: s.Aggregate, scope: Scope) -> Typed:
     entity = node.entity.text
     if entity not in scope.known.entities:
-        return _unknown(node.entity, "entity", scope.known.entities, scope)
+        return scope.unknown("entity", node.entity, scope.known.entities)
     if scope.entity not in scope.known.ancestors(entity)[1:]:
         return scope.error(
             "out-of-reach", f"{entity} is not below {scope.entity}", node.entity,
@@ -685,8 +410,8 @@ def _aggregate(node: s.Aggregate, scope: Scope) -> Typed:
     assert node.item is not None
     numbers = _numbers([node.item], inner)
     if numbers is None:
-        return Typed(_NOTHING, None)
-    item, type_ = numbers[0], cast(Number, numbers[0].type)
+        return WRONG
+    item, type_ = numbers[0], arithmetic.number(numbers[0])
     if op == "sum":
         low = min(type_.low, Fraction(0)) * MAXIMUM_RECORDS
         high = max(type_.high, Fraction(0)) * MAXIMUM_RECORDS
@@ -698,7 +423,7 @@ def _aggregate(node: s.Aggregate, scope: Scope) -> Typed:
         return given
     return Typed(
         ir.Aggregate(op, entity, item.expr, where, given.expr),
-        _hull([type_, cast(Number, given.type)]),
+        arithmetic.hull([type_, arithmetic.number(given)]),
     )
 
 
@@ -728,10 +453,10 @@ def _keys(
 def _lookup(node: s.Lookup, scope: Scope) -> Typed:
     found = scope.known.catalogues.get(node.catalogue.text)
     if found is None:
-        return _unknown(node.catalogue, "catalogue", scope.known.catalogues, scope)
+        return scope.unknown("catalogue", node.catalogue, scope.known.catalogues)
     field_ = next((f for f in found.fields if f.name == node.field.text), None)
     if field_ is None:
-        return _unknown(node.field, "field", {f.name: f for f in found.fields}, scope)
+        return scope.unknown("field", node.field, [f.name for f in found.fields])
     keys = _keys(node.catalogue, node.keys, found, scope)
     none = elaborate(node.none, scope, field_.type)
     return Typed(ir.Lookup(found.name, field_.name, keys, none.expr), field_.type)
@@ -743,6 +468,6 @@ def catalogue_keys(
     """A catalogue by name and its key expressions, as the deciles construct has them."""
     found = scope.known.catalogues.get(name.text)
     if found is None:
-        _unknown(name, "catalogue", scope.known.catalogues, scope)
+        scope.unknown("catalogue", name, scope.known.catalogues)
         return None, ()
     return found, _keys(name, keys, found, scope)

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from finalrule.core import ir
 from finalrule.core.declare import Declarations, Written, as_constant, constant, declared_type
-from finalrule.core.elaborate import Scope, catalogue_keys, elaborate
+from finalrule.core.elaborate import catalogue_keys, elaborate
+from finalrule.core.scope import Scope
 from finalrule.diagnostics import Label, Report, suggest
 from finalrule.language import syntax as s
 from finalrule.policy.model import CellText, Policy, RowCells, TableRows

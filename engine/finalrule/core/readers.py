@@ -22,8 +22,8 @@ class Read:
 
 
 def read_by(one: Lowered) -> tuple[Read, ...]:
-    """What a rule reads, the checks of its table or curve included, each once, in the order in which
-    it stands."""
+    """What a rule reads, the checks of its table or curve included, each once, in the order in
+    which it stands."""
     rule = one.rule
     parts: list[object] = [rule, *(expr for _, expr in (*one.checks, *one.jumps))]
     found = [read for part in parts for node in nodes(part) if (read := _read(node))]

@@ -15,30 +15,38 @@ from random import Random
 from finalrule.core import ir
 from finalrule.core.expressions import constant_value
 from finalrule.evaluate.catalogues import TypedCatalogue
-from finalrule.evaluate.thresholds import Binding, find_thresholds, smallest_step
+from finalrule.evaluate.thresholds import Binding, Thresholds, find_thresholds, smallest_step
 from finalrule.facts.case import Case, Given, Record
 from finalrule.values import Code, Codes, Date, Enumeration, Number, Type, Value, YesNo, round_to
 
-_ORIGIN = "generated"
+GENERATED = "generated"
 # An individual is one clinician: readers of files make exactly one record, so that the rules never
 # meet another number.
 _INDIVIDUAL = ("scoring_unit", "entity_type", "individual")
 _ITS_ONLY = "clinician"
 _MANY = range(5, 10)
+_FEW_CODES = 100
 
 
 class Generator:
     """A program made ready to generate cases. `catalogues` are the program's, open."""
 
-    def __init__(self, program: ir.Program, catalogues: Mapping[str, TypedCatalogue]) -> None:
+    def __init__(
+        self,
+        program: ir.Program,
+        catalogues: Mapping[str, TypedCatalogue],
+        thresholds: Thresholds | None = None,
+    ) -> None:
         self.program = program
-        self.thresholds = find_thresholds(program)
-        self.roots = [entity.name for entity in program.entities if not entity.parent]
+        self.thresholds = thresholds or find_thresholds(program)
         self.entities = {entity.name: entity for entity in program.entities}
         self.children: dict[str, list[str]] = {name: [] for name in self.entities}
         for entity in program.entities:
             if entity.parent:
                 self.children[entity.parent].append(entity.name)
+        self.roots = {
+            name: self._size(name) for name, one in self.entities.items() if not one.parent
+        }
         self.facts: dict[str, list[ir.FactDeclaration]] = {name: [] for name in self.entities}
         for fact in program.facts:
             self.facts[fact.entity].append(fact)
@@ -49,10 +57,27 @@ class Generator:
             for key in declared.keys
             if isinstance(key.type, Code)
         }
+        self.crowds = self._crowds()
 
-    def case(self, seed: str, root: str = "") -> Case:
-        """The case of a seed, always the same. It is of the root entity named, or of the first."""
-        return Case(_Making(self, Random(seed)).root(root or self.roots[0]), {"case": seed}, "")
+    def case(self, seed: str) -> Case:
+        """The case of a seed, always the same. It is of any root entity, most often of one that has
+        most entities below it."""
+        random = Random(seed)
+        root = random.choices(list(self.roots), list(self.roots.values()))[0]
+        return Case(_Making(self, random).root(root), {"case": seed}, "")
+
+    def _size(self, entity: str) -> int:
+        return 1 + sum(self._size(child) for child in self.children[entity])
+
+    def _crowds(self) -> dict[str, int]:
+        """How often there are to be many records of an entity, and of none (an empty name): most
+        often where rules speak of many single records."""
+        named = {
+            entity: sum(len(self.thresholds.values.get((entity, key.name), ())) for key in one.keys)
+            for entity, one in self.entities.items()
+        }
+        crowds = {entity: 1 + count for entity, count in named.items()}
+        return {"": 2 * sum(crowds.values()), **crowds}
 
     def _codes(self, entity: str, key: str) -> tuple[str, ...]:
         """The codes that a key of an entity is worth having: what rules and catalogues name."""
@@ -115,7 +140,8 @@ class _Making:
         self.yes = random.choice((0.1, 0.5, 0.5, 0.9))
         self.unknown = random.choice((0.0, 0.0, 0.05, 0.3, 0.8))
         self.default = random.choice((0.3, 0.6, 0.9))
-        self.crowded = random.choice([*plan.entities, *[""] * len(plan.entities)])
+        self.crowded = random.choices(list(plan.crowds), list(plan.crowds.values()))[0]
+        self.crowd = random.choice((0.2, 0.5, 0.8))
 
     def root(self, entity: str) -> Record:
         record = Record(entity, self.facts(entity, {}))
@@ -155,8 +181,8 @@ class _Making:
                 drawn[key.name] = list(self.random.sample(key.type.members, len(key.type.members)))
                 count = min(count, len(key.type.members))
             codes = self.plan.codes.get((entity, key.name), ())
-            if count in _MANY and codes and len(codes) < 10 * max(_MANY):
-                drawn[key.name] = [code for code in codes if self.random.random() < 0.8]
+            if count in _MANY and codes and len(codes) < _FEW_CODES:
+                drawn[key.name] = [code for code in codes if self.random.random() < self.crowd]
                 count = len(drawn[key.name])
         for place in range(count):
             yield {name: values[place] for name, values in drawn.items()}
@@ -174,7 +200,7 @@ class _Making:
             else:
                 values[fact.name] = self.value(fact)
         self.together(entity, values)
-        return {name: Given(value, _ORIGIN) for name, value in values.items()}
+        return {name: Given(value, GENERATED) for name, value in values.items()}
 
     def bind(self, entity: str, values: dict[str, Value]) -> None:
         """Keys of a record of a catalogue, and a value near one of its decile bounds."""
@@ -272,58 +298,3 @@ def _rounded(value: Fraction, type_: Number) -> Fraction:
     if type_.scale is None:
         return value
     return round_to(value, len(str(smallest_step(type_).denominator)) - 1, "down")
-
-
-def smaller(case: Case, program: ir.Program) -> Iterator[Case]:
-    """The case with a little less, each a case that may be: without one record, without one fact
-    that may be unknown, with one default more."""
-    keyless = {entity.name for entity in program.entities if not entity.keys}
-    declared = {(fact.entity, fact.name): fact for fact in program.facts}
-    paths = list(_paths(case.root))
-    for path in paths:
-        if path and path[-1][0] not in keyless:
-            yield Case(_changed(case.root, path, None), case.subject, "")
-    for path in paths:
-        record = _at(case.root, path)
-        for name, given in record.facts.items():
-            fact = declared[record.entity, name]
-            default = None if fact.default is None else constant_value(fact.default)
-            if fact.presence != "required" and given.value != default:
-                yield Case(_changed(case.root, path, (name, default)), case.subject, "")
-
-
-_Path = tuple[tuple[str, int], ...]
-_ELSEWHERE: _Path = (("", -1),)
-
-
-def _paths(record: Record) -> Iterator[_Path]:
-    yield ()
-    for entity, records in record.children.items():
-        for place, child in enumerate(records):
-            for rest in _paths(child):
-                yield ((entity, place), *rest)
-
-
-def _at(record: Record, path: _Path) -> Record:
-    for entity, place in path:
-        record = record.children[entity][place]
-    return record
-
-
-def _changed(record: Record, path: _Path, fact: tuple[str, Value | None] | None) -> Record:
-    """A copy in which the record at a path is not there, or has a fact's value or no value."""
-    copied = Record(record.entity, dict(record.facts))
-    if not path and fact is not None:
-        name, value = fact
-        copied.facts.pop(name)
-        if value is not None:
-            copied.facts[name] = Given(value, _ORIGIN)
-    for entity, records in record.children.items():
-        for place, child in enumerate(records):
-            on_path = bool(path) and path[0] == (entity, place)
-            if on_path and len(path) == 1 and fact is None:
-                continue
-            made = _changed(child, path[1:] if on_path else _ELSEWHERE, fact)
-            made.parent = copied
-            copied.children.setdefault(entity, []).append(made)
-    return copied

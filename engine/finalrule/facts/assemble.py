@@ -19,7 +19,7 @@ from finalrule.facts.fact_sources import where_from
 from finalrule.facts.measures import measures_of
 from finalrule.facts.parts import Found, Part
 from finalrule.facts.units import Files, Unit, gather_units
-from finalrule.values import Value, one_of
+from finalrule.values import Value, one_of, show
 
 CATEGORIES = ("quality", "cost", "ia", "pi")
 
@@ -99,9 +99,11 @@ class _Merged:
         for name, found in part.facts.items():
             known = self.facts.setdefault(name, found)
             if known.value != found.value:
+                type_ = declared.facts[self.entity][name].type
                 report.error(
                     "fact-conflict", f"two sources differ on `{name}`",
-                    Label(found.at, "this one"), Label(known.at, "and this one"),
+                    Label(found.at, show(found.value, type_)),
+                    Label(known.at, show(known.value, type_)),
                     help="correct one of them, or give the fact in one place",
                 )  # fmt: skip
         for child in part.children:

@@ -21,6 +21,7 @@ from finalrule.values import (
     YesNo,
     decimal_places,
     parse_number,
+    show,
     type_name,
     within,
 )
@@ -133,7 +134,7 @@ _EXAMPLES = {
 def unfit(value: Value, type_: Type) -> str:
     """What is wrong with a value for its type's bounds and decimal places; empty for nothing."""
     if not within(value, type_):
-        return f"must be of {type_name(type_)}"
+        return f"must be of {type_name(type_)}; it is {show(value, type_)}"
     if isinstance(type_, Number) and type_.scale is not None and isinstance(value, Fraction):
         places = decimal_places(value * 100 if type_.unit == "percent" else value)
         if places is None or places > type_.scale:

@@ -52,7 +52,9 @@ class Item:
     @property
     def name(self) -> str:
         """The key or index that leads here, as messages name it."""
-        token = self.pointer.rpartition("/")[2]
+        above, _, token = self.pointer.rpartition("/")
+        if token.isdigit() and above:
+            return f"`{above.rpartition('/')[2]}[{token}]`"
         return f"`{token.replace('~1', '/').replace('~0', '~')}`" if token else "the document"
 
     def fail(self, code: str, message: str, *others: Label, help: str = "") -> None:

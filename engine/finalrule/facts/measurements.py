@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from finalrule.diagnostics import Label, Pointer, suggest
-from finalrule.facts.json_item import Item, Members
+from finalrule.facts.json_item import Item, Members, shown
 from finalrule.facts.measures import Measures, QualityMeasure
 from finalrule.facts.parts import Found, Part
 from finalrule.facts.quality_value import (
@@ -73,7 +73,7 @@ _WHAT = {
 
 
 def _no_measure(named: Item, measure_id: str, owner: Set, known: Collection[str]) -> None:
-    what = f"the measure is not {_WHAT[owner.category]} of {owner.year}"
+    what = f"`{shown(measure_id)}` is not {_WHAT[owner.category]} of {owner.year}"
     if owner.moved:
         _lost(named, what)
         return
@@ -91,7 +91,7 @@ def _quality(
     collection_type = measure.collection_type(owner.method)
     if collection_type not in measure.collection_types:
         ways = one_of(sorted(measure.collection_types)) if measure.collection_types else "no way"
-        why = f"in {owner.year} the measure is not collected by `{owner.method}`"
+        why = f"in {owner.year} `{measure.measure_id}` is not collected by `{owner.method}`"
         if owner.moved:
             _lost(named, why)
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from finalrule.diagnostics import Label, Pointer
 from finalrule.facts.identifiers import read_npi, read_tin
-from finalrule.facts.json_item import Item, Members
+from finalrule.facts.json_item import Item, Members, shown
 from finalrule.facts.measurements import (
     Set,
     check_exclusions,
@@ -35,11 +35,30 @@ _SET_ANSWERED = (
     "practiceId", "measureSet",
 )  # fmt: skip
 
-# Virtual groups, APM Entities and subgroups are other scoring units; they are refused, not ignored.
-_ENTITY_TYPES = ("individual", "group", "virtualGroup", "apm", "subgroup")
-_SCORED_ENTITY_TYPES = ("individual", "group")
-_PROGRAMS = ("mips", "cpcPlus")
-_CATEGORIES = ("quality", "ia", "pi", "cost", "aci")
+# What the interface knows and is not scored here: words, error code, message and help.
+_OTHER_ENTITY_TYPES = {
+    word: (
+        "submission-entity-type", f"submissions of the entity type `{word}` are not scored",
+        "individuals and groups are",
+    )
+    for word in ("virtualGroup", "apm", "subgroup")
+}  # fmt: skip
+_OTHER_PROGRAMS = {
+    "cpcPlus": (
+        "submission-program", "sets for the program `cpcPlus` are not scored",
+        "only sets for `mips` are; take this set out",
+    )
+}  # fmt: skip
+_OTHER_CATEGORIES = {
+    "aci": (
+        "submission-category", "`aci` was the category of 2017; since 2018 it is `pi`",
+        "write `pi`, with the measures of the year",
+    ),
+    "cost": (
+        "submission-category", "cost is not submitted: CMS calculates it from claims",
+        "give the results of the cost measures in a file of their own, with --cost",
+    ),
+}  # fmt: skip
 _METHODS: Mapping[str, tuple[str, ...]] = {
     "quality": tuple(COLLECTION_TYPES),
     "ia": ("registry", "electronicHealthRecord", "cmsWebInterface"),
@@ -103,14 +122,8 @@ def read_submission(
 def _unit(members: Members) -> tuple[str, str, str] | None:
     """Entity type, TIN, and NPI or nothing."""
     typed = members.need("entityType", "who reports: an individual or a group")
-    entity_type = typed.member(_ENTITY_TYPES) if typed else None
-    if typed and entity_type and entity_type not in _SCORED_ENTITY_TYPES:
-        typed.fail(
-            "submission-entity-type",
-            f"submissions of the entity type `{entity_type}` are not scored",
-            help="individuals and groups are",
-        )
-        return None
+    scored = ("individual", "group")
+    entity_type = _chosen(typed, scored, _OTHER_ENTITY_TYPES) if typed else None
     has_tin = members.need("taxpayerIdentificationNumber", "the TIN, nine digits")
     tin = read_tin(has_tin) if has_tin else None
     has_npi = members.get("nationalProviderIdentifier")
@@ -154,14 +167,18 @@ def _year(members: Members, year: int, as_year: bool) -> int | None:
 
 
 def _program(item: Item) -> str | None:
-    program = item.member(_PROGRAMS)
-    if program and program != "mips":
-        item.fail(
-            "submission-program", f"sets for the program `{program}` are not scored",
-            help="only sets for `mips` are; take this set out",
-        )  # fmt: skip
+    return _chosen(item, ("mips",), _OTHER_PROGRAMS)
+
+
+def _chosen(
+    item: Item, names: tuple[str, ...], others: Mapping[str, tuple[str, str, str]]
+) -> str | None:
+    """One of the names; the others have errors of their own."""
+    if isinstance(item.value, str) and item.value in others:
+        code, message, help = others[item.value]
+        item.fail(code, message, help=help)
         return None
-    return program
+    return item.member(names)
 
 
 def _set(item: Item, file_year: int, year: int, measures: Measures) -> MeasurementSet | None:
@@ -199,21 +216,9 @@ def _set(item: Item, file_year: int, year: int, measures: Measures) -> Measureme
 
 def _category_method(members: Members) -> tuple[str | None, str | None]:
     has_category = members.need("category", "quality, ia or pi")
-    category = has_category.member(_CATEGORIES) if has_category else None
+    category = _chosen(has_category, tuple(_METHODS), _OTHER_CATEGORIES) if has_category else None
     has_method = members.need("submissionMethod", "how the data came to CMS")
     method = has_method.member(tuple(COLLECTION_TYPES)) if has_method else None
-    if has_category and category == "aci":
-        has_category.fail(
-            "submission-category", "`aci` was the category of 2017; since 2018 it is `pi`",
-            help="write `pi`, with the measures of the year",
-        )  # fmt: skip
-        return None, method
-    if has_category and category == "cost":
-        has_category.fail(
-            "submission-category", "cost is not submitted: CMS calculates it from claims",
-            help="give the results of the cost measures in a file of their own, with --cost",
-        )  # fmt: skip
-        return None, method
     if has_method and category and method and method not in _METHODS[category]:
         has_method.fail(
             "submission-method", f"`{category}` is not submitted by `{method}`",
@@ -285,7 +290,7 @@ def _measurements(
             continue
         if measure_id in places:
             item.fail(
-                "measure-duplicate", "the measure stands twice in this set",
+                "measure-duplicate", f"`{shown(measure_id)}` stands twice in this set",
                 Label(places[measure_id].at, "first here"), help="keep one of the two",
             )  # fmt: skip
             continue

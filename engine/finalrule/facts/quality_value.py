@@ -210,13 +210,13 @@ def _counts(members: Members) -> _Counts | None:
     counts = _Counts(met, not_met, eligible, exclusion, exception)
     if counts.reported <= eligible:
         return counts
-    parts = [name for name in _COUNTS if name != "eligiblePopulation" and members.get(name)]
+    parts = [name for name in _COUNTS if name != "eligiblePopulation" and found[name]]
     members.owner.fail(
         "measure-counts",
         f"{counts.reported:,} cases are reported, more than the {eligible:,} of "
         "`eligiblePopulation`",
         *(Label(at.at, f"{found[name]:,}") for name in parts if (at := members.get(name))),
-        help=f"{one_of(parts)} are parts of `eligiblePopulation`; correct the counts",
+        help="each of these cases is one of `eligiblePopulation`; correct the counts",
     )
     return None
 

@@ -36,8 +36,8 @@ def parse(source: Source, report: Report) -> Module | None:
             help="split the module into several files",
         )
         return None
-    grammar = (grammar_root() / "finalrule.lark").read_bytes()
-    name = kept.key("syntax", grammar, source.text)
+    grammar_text = (grammar_root() / "finalrule.lark").read_bytes()
+    name = kept.key("syntax", grammar_text, source.text)
     module: Module | None = kept.load("syntax", name, Module)
     if module is None:
         module = _parse(source, report)
@@ -56,7 +56,7 @@ def _parse(source: Source, report: Report) -> Module | None:
     text, found = source.text, 0
     while True:
         try:
-            tree = _grammar().parse(text)
+            tree = grammar().parse(text)
             break
         except UnexpectedInput as problem:
             found += 1
@@ -101,11 +101,17 @@ def _check_nesting(source: Source, report: Report) -> bool:
 
 
 @cache
-def _grammar() -> Lark:
+def grammar(keep_all_tokens: bool = False) -> Lark:
+    """The grammar's parser; keywords and punctuation are in the tree only when asked for."""
     from lark import Lark
 
-    text = (grammar_root() / "finalrule.lark").read_text(encoding="utf-8")
-    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+    return Lark(
+        (grammar_root() / "finalrule.lark").read_text(encoding="utf-8"),
+        parser="lalr",
+        propagate_positions=True,
+        maybe_placeholders=False,
+        keep_all_tokens=keep_all_tokens,
+    )
 
 
 @cache
@@ -117,7 +123,7 @@ def _words() -> dict[str, str]:
 
 
 def _word(terminal: str) -> str:
-    definition = next((t for t in _grammar().terminals if t.name == terminal), None)
+    definition = next((t for t in grammar().terminals if t.name == terminal), None)
     if terminal in _words():
         return _words()[terminal]
     return f"`{definition.pattern.value}`" if definition else terminal

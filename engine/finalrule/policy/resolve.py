@@ -77,13 +77,21 @@ def load_policy(path: Path, policies_root: Path) -> Policy:
     catalogue and wrong id.
     """
     sources = load_sources(policies_root)
-    tree = read_year_file(path)
+    tree = read_year_file(path, _known_as(path, policies_root))
     report = Report()
     policy = _Resolver(path, policies_root, sources, report).policy(tree)
     sort_by_place(report)
     report.stop_if_errors()
     assert policy is not None  # what could not be resolved is an error
     return policy
+
+
+def _known_as(path: Path, policies_root: Path) -> str:
+    """A file of the policies folder is named from there, so that what is written down (traces,
+    results) is the same on every machine."""
+    if path.is_relative_to(policies_root):
+        return f"policies/{path.relative_to(policies_root).as_posix()}"
+    return str(path)
 
 
 def _id_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from finalrule.core import ir
@@ -12,9 +13,10 @@ from finalrule.facts.case import Case, Given, Record
 from finalrule.policy.tree import Listing, Mapping, Node, Scalar
 from finalrule.scenarios.read import Scenario
 from finalrule.source import Span
-from finalrule.values import Number, Type, Value, parse_value, type_name, within
+from finalrule.values import Number, Type, Value, parse_value, show, type_name, within
 
 Assumed = dict[tuple[str, tuple[str, ...]], dict[str, Value]]
+Paths = dict[str, list[tuple[str, ...]]]
 
 
 def typed(scalar: Scalar, type_: Type, report: Report) -> Value | None:
@@ -24,7 +26,7 @@ def typed(scalar: Scalar, type_: Type, report: Report) -> Value | None:
         value = _fraction(scalar.text, type_)
     if value is None or not within(value, type_):
         report.error(
-            "wrong-value",
+            "scenario-value",
             f"`{scalar.text}` is no value of {type_name(type_)}",
             scalar.span,
             help="quote an amount that has a comma" if scalar.text.startswith("$") else "",
@@ -66,7 +68,7 @@ class CaseBuilder:
         for name, entry in given.items():
             if name not in self.entities:
                 self.report.error(
-                    "unknown-entity", f"unknown entity `{name}`", entry.key_span,
+                    "scenario-entity", f"unknown entity `{name}`", entry.key_span,
                     help=suggest(name, self.entities),
                 )  # fmt: skip
                 continue
@@ -90,28 +92,34 @@ class CaseBuilder:
             chain.insert(0, parent)
         return chain
 
-    def _record(self, entity: str, facts: dict[str, Given] | None, records: dict[str, Record]) -> Record:
+    def _record(
+        self, entity: str, facts: dict[str, Given] | None, records: dict[str, Record]
+    ) -> Record:
         parent = self.entities[entity].parent
         if parent and parent not in records:
             self._record(parent, None, records)
-        made = (
-            records[parent].add(entity, facts or {}) if parent else Record(entity, facts or {})
-        )
+        made = records[parent].add(entity, facts or {}) if parent else Record(entity, facts or {})
         records[entity] = made
         return made
 
     def _given(self, entity: str, span: Span, node: Node, records: dict[str, Record]) -> None:
-        parent = self.entities[entity].parent
-        if parent and self.entities[parent].keys and parent not in records:
+        parent, keys = self.entities[entity].parent, self.entities[entity].keys
+        if parent and self.entities[parent].keys:
             self.report.error(
-                "missing-record", f"`{entity}` stands inside its {parent}", span,
-                help=f"write it under a record of `{parent}`",
+                "misplaced-record", f"records of `{entity}` stand inside their {parent}", span,
+                help=f"write them under the record of `{parent}` that they belong to",
             )  # fmt: skip
             return
         items = node.items if isinstance(node, Listing) else (node,)
+        if len(items) > 1 and not keys:
+            self.report.error(
+                "duplicate-record", f"there is one `{entity}`, and {len(items)} are given", span,
+                help="keep one of them",
+            )  # fmt: skip
+            return
         for item in items:
             assert isinstance(item, Mapping)
-            if entity in records and not self.entities[entity].keys:
+            if entity in records and not keys:
                 records[entity].facts.update(self._facts(entity, item, records[entity]))
             else:
                 record = self._record(entity, {}, records)
@@ -119,18 +127,45 @@ class CaseBuilder:
                 self._check_keys(entity, record, item.span)
 
     def _check_keys(self, entity: str, record: Record, span: Span) -> None:
-        for key in self.entities[entity].keys:
+        keys = self.entities[entity].keys
+        for key in keys:
             if key.name not in record.facts:
                 self.report.error(
-                    "missing-key", f"this {entity} has no `{key.name}`", span,
+                    "record-without-key", f"this {entity} has no `{key.name}`", span,
                     help="a record states its keys",
                 )  # fmt: skip
+        own = self._keys_of(record)
+        others = record.parent.children[entity] if record.parent else []
+        if keys and any(self._keys_of(other) == own for other in others if other is not record):
+            self.report.error(
+                "duplicate-record", f"this {entity} is given twice: [{','.join(own)}]", span,
+                help="keys are unique among the records of one parent",
+            )  # fmt: skip
+
+    def _keys_of(self, record: Record) -> tuple[str, ...]:
+        keys = self.entities[record.entity].keys
+        return tuple(
+            show(record.facts[key.name].value, key.type) if key.name in record.facts else "?"
+            for key in keys
+        )
+
+    def paths(self, case: Case) -> Paths:
+        """The paths of a case's records by entity: each one's keys, below those of its parents."""
+        found: Paths = {}
+        todo = [(case.root, self._keys_of(case.root))]
+        while todo:
+            record, path = todo.pop(0)
+            found.setdefault(record.entity, []).append(path)
+            for children in record.children.values():
+                todo.extend((child, (*path, *self._keys_of(child))) for child in children)
+        return found
 
     def _facts(self, entity: str, node: Mapping, record: Record) -> dict[str, Given]:
         declared = self.facts.get(entity, {})
         found: dict[str, Given] = {}
         for name, entry in node.entries.items():
-            if name in self.entities and isinstance(entry.value, Listing):
+            child_of = self.entities[name].parent if name in self.entities else ""
+            if child_of == entity and isinstance(entry.value, Listing):
                 for item in entry.value.items:
                     assert isinstance(item, Mapping)
                     child = record.add(name, {})
@@ -138,7 +173,7 @@ class CaseBuilder:
                     self._check_keys(name, child, item.span)
             elif name not in declared or not isinstance(entry.value, Scalar):
                 self.report.error(
-                    "unknown-fact", f"{entity} has no fact `{name}`", entry.key_span,
+                    "scenario-fact", f"{entity} has no fact `{name}`", entry.key_span,
                     help=suggest(name, declared) or "see `finalrule show facts`",
                 )  # fmt: skip
             else:
@@ -153,37 +188,49 @@ class CaseBuilder:
                 origin = f"absent: {'; '.join(fact.cites)}"
                 record.facts[name] = Given(constant_value(fact.default), origin)
 
-    def outcome(self, text: str, span: Span) -> tuple[OutcomeName, ir.AnyRule] | None:
-        """An outcome's name and rule; reports when there is none."""
+    def outcome(
+        self, text: str, span: Span, paths: Paths, whole: bool = False
+    ) -> tuple[OutcomeName, ir.AnyRule] | None:
+        """An outcome's name and rule; reports when there is none, or no record for it. `whole`: a
+        table of several outputs may stand for all of them."""
         name = parse_outcome(text)
         rule = self.rules.get(name.rule) if name else None
         if name is None or rule is None:
             self.report.error(
-                "unknown-rule", f"no rule in force in {self.program.policy} gives `{text}`", span,
+                "scenario-rule", f"no rule in force in {self.program.policy} gives `{text}`", span,
                 help=suggest(text.split("[")[0].split(".")[0], self.rules)
                 or "write rule, table.output, or rule[keys]",
             )  # fmt: skip
             return None
         outputs = output_types(rule)
-        if name.output not in outputs and (name.output or len(outputs) > 1):
+        if not name.output and len(outputs) == 1:
+            name = replace(name, output=next(iter(outputs)))
+        if name.output not in outputs and (name.output or not whole):
+            said = f"has no output `{name.output}`" if name.output else "has several outputs"
             self.report.error(
-                "unknown-output", f"`{rule.name}` has no output `{name.output}`", span,
-                help=suggest(name.output, outputs) or f"its outputs are {', '.join(outputs)}",
+                "scenario-output", f"`{rule.name}` {said}", span,
+                help=suggest(name.output, outputs) or f"name one of {', '.join(outputs)}",
+            )  # fmt: skip
+            return None
+        there = paths.get(rule.entity, [])
+        if name.path not in there:
+            named = ", ".join(f"[{','.join(path)}]" for path in sorted(there) if path)
+            self.report.error(
+                "missing-record", f"the scenario has no record for `{name}`", span,
+                help=f"its records are {named}" if named else f"give a record of `{rule.entity}`",
             )  # fmt: skip
             return None
         return name, rule
 
-    def assumed(self, scenario: Scenario) -> Assumed:
+    def assumed(self, scenario: Scenario, paths: Paths) -> Assumed:
         """The outcomes that the scenario takes as given."""
         found: Assumed = {}
         for text, entry in scenario.assume.entries.items() if scenario.assume else ():
-            named = self.outcome(text, entry.key_span)
+            named = self.outcome(text, entry.key_span, paths)
             if named is None or not isinstance(entry.value, Scalar):
                 continue
             name, rule = named
-            outputs = output_types(rule)
-            output = name.output or next(iter(outputs))
-            value = typed(entry.value, outputs[output], self.report)
+            value = typed(entry.value, output_types(rule)[name.output], self.report)
             if value is not None:
-                found.setdefault((name.rule, name.path), {})[output] = value
+                found.setdefault((name.rule, name.path), {})[name.output] = value
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from finalrule.diagnostics import Label, Report
 from finalrule.policy.positioned import load, read_source
 from finalrule.policy.read import schema
 from finalrule.policy.tree import Listing, Mapping, Node, Scalar
@@ -23,7 +24,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scenario. `given` and `assume` are still text: the program that it runs under types them."""
+    """One scenario. `given` and `assume` are still text: a program types them."""
 
     name: str
     policies: tuple[Scalar, ...]
@@ -41,15 +42,28 @@ class ScenarioFile:
 
 
 def read_scenarios(path: Path, known_as: str | None = None) -> ScenarioFile:
-    """Read a scenario file. Raises Failure with everything that is wrong in its shape."""
+    """Read a scenario file. Raises Failure with everything that is wrong in its shape, and when two
+    scenarios have one name."""
     tree = load(read_source(path, known_as), schema("cases"))
     assert isinstance(tree, Mapping)
     about, policies = tree.entries["about"].value, tree.entries["policies"].value
     listed = tree.entries["scenarios"].value
     assert isinstance(about, Scalar) and isinstance(listed, Listing)
-    return ScenarioFile(
-        path, about.text, tuple(_scenario(item, _texts(policies)) for item in listed.items)
-    )
+    scenarios = tuple(_scenario(item, _texts(policies)) for item in listed.items)
+    report = Report()
+    first: dict[str, Scenario] = {}
+    for scenario in scenarios:
+        other = first.setdefault(scenario.name, scenario)
+        if other is not scenario:
+            report.error(
+                "duplicate-scenario",
+                f"two scenarios are named `{scenario.name}`",
+                Label(scenario.span, "again here"),
+                Label(other.span, "first here"),
+                help="name each after what it shows",
+            )
+    report.stop_if_errors()
+    return ScenarioFile(path, about.text, scenarios)
 
 
 def _texts(node: Node) -> tuple[Scalar, ...]:

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finalrule.core.expressions import Frame, Known, Unknown
-from finalrule.diagnostics import Diagnostic, Failure, Label, Report
-from finalrule.evaluate.outcomes import OutcomeName, output_types
+from finalrule.core.ir import Program
+from finalrule.diagnostics import Diagnostic, Failure, Label, Report, suggest
+from finalrule.evaluate.outcomes import OutcomeName, output_types, winners
 from finalrule.evaluate.scalar import Evaluation, Evaluator, with_assumed
-from finalrule.scenarios.build import CaseBuilder, typed
+from finalrule.facts.case import Case
+from finalrule.scenarios.build import CaseBuilder, Paths, typed
 from finalrule.scenarios.read import Expected, Scenario
-from finalrule.values import Type, show
+from finalrule.values import Type, Value, show
+
+UNDETERMINED = "undetermined"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An expected outcome, typed. `wanted` is None for no value and for `undetermined`."""
+
+    expected: Expected
+    name: OutcomeName
+    type: Type
+    wanted: Value | None
+
+    @property
+    def undetermined(self) -> bool:
+        return self.expected.value is not None and self.expected.value.text == UNDETERMINED
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scenario as a case of one policy: what is given, taken as given, and expected."""
+
+    scenario: Scenario
+    policy: str
+    case: Case
+    assume: Mapping[tuple[str, tuple[str, ...]], Mapping[str, Value]]
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +63,8 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One scenario under one policy."""
+    """One scenario under one policy. `asserted` are the outcomes that came out as expected;
+    `evaluation` is None when the scenario could not be evaluated (`failure` says why)."""
 
     scenario: Scenario
     policy: str
@@ -47,73 +78,106 @@ class Result:
         return not self.mismatches and self.failure is None
 
 
+def prepare_scenario(scenario: Scenario, program: Program) -> Prepared:
+    """A scenario typed by a program. Raises Failure with everything that is wrong in it."""
+    report = Report()
+    builder = CaseBuilder(program, report)
+    case = with_assumed(builder.case(scenario), program)
+    paths = builder.paths(case)
+    assume = builder.assumed(scenario, paths)
+    checks = tuple(
+        check
+        for expected in scenario.expect
+        if (check := _check(expected, builder, paths, report)) is not None
+    )
+    report.stop_if_errors()
+    return Prepared(scenario, program.policy, case, assume, checks)
+
+
+def _check(
+    expected: Expected,
+    builder: CaseBuilder,
+    paths: Paths,
+    report: Report,
+) -> Check | None:
+    named = builder.outcome(expected.outcome, expected.span, paths, expected.value is None)
+    if named is None:
+        return None
+    name, rule = named
+    outputs = output_types(rule)
+    type_ = outputs.get(name.output, next(iter(outputs.values())))
+    wanted = None
+    if expected.value is not None and expected.value.text != UNDETERMINED:
+        wanted = typed(expected.value, type_, report)
+    if expected.clause is not None and expected.clause.text not in winners(rule):
+        report.error(
+            "scenario-clause",
+            f"`{rule.name}` has no clause, row or piece `{expected.clause.text}`",
+            expected.clause.span,
+            help=suggest(expected.clause.text, winners(rule))
+            or f"what decides it is one of {', '.join(winners(rule))}",
+        )
+    return Check(expected, name, type_, wanted)
+
+
 def run_scenario(scenario: Scenario, evaluator: Evaluator) -> Result:
     """Run a scenario under a program. A scenario that cannot be read, or a rule that breaks its
     promise, is a failure of the result."""
-    program, report = evaluator.program, Report()
-    builder = CaseBuilder(program, report)
-    case = with_assumed(builder.case(scenario), program)
-    assume = builder.assumed(scenario)
-    named = [
-        (expected, found)
-        for expected in scenario.expect
-        if (found := builder.outcome(expected.outcome, expected.span))
-    ]
     try:
-        report.stop_if_errors()
-        only = {rule.name for _, (_, rule) in named}
-        evaluation = evaluator.evaluate(case, only, assume)
+        prepared = prepare_scenario(scenario, evaluator.program)
     except Failure as failure:
-        return Result(scenario, program.policy, (), None, (), failure)
+        return Result(scenario, evaluator.program.policy, (), None, (), failure)
+    return run_prepared(prepared, evaluator)
+
+
+def run_prepared(prepared: Prepared, evaluator: Evaluator) -> Result:
+    """Run a scenario that is typed already. A rule that breaks its promise is a failure of the
+    result."""
+    scenario, policy = prepared.scenario, prepared.policy
+    try:
+        only = {check.name.rule for check in prepared.checks}
+        evaluation = evaluator.evaluate(prepared.case, only, prepared.assume)
+    except Failure as failure:
+        return Result(scenario, policy, (), None, (), failure)
     mismatches: list[Mismatch] = []
-    for expected, (name, rule) in named:
-        type_ = output_types(rule).get(name.output)
-        mismatch = _compare(expected, name, type_, evaluation, report)
+    asserted: list[OutcomeName] = []
+    for check in prepared.checks:
+        mismatch = _compare(check, evaluation)
         if mismatch:
             mismatches.append(mismatch)
-    failure_ = Failure(report.diagnostics) if report.has_errors else None
-    asserted = tuple(name for _, (name, _) in named)
-    return Result(scenario, program.policy, tuple(mismatches), evaluation, asserted, failure_)
+        else:
+            asserted.append(check.name)
+    return Result(scenario, policy, tuple(mismatches), evaluation, tuple(asserted))
 
 
-def frame_of(name: OutcomeName, evaluation: Evaluation) -> Frame | None:
-    """The frame that an outcome's name points to."""
-    for rule, frame in evaluation.decisions:
-        if rule == name.rule and frame.path == name.path:
+def frame_of(name: OutcomeName, evaluation: Evaluation) -> Frame:
+    """The frame that an outcome's name points to. Raises KeyError when there is none."""
+    entity = next(rule.entity for rule in evaluation.program.rules if rule.name == name.rule)
+    for frame in evaluation.frames:
+        if frame.entity == entity and frame.path == name.path:
             return frame
-    return None
+    raise KeyError(name)
 
 
-def shown(value: Known, type_: Type | None) -> str:
+def shown(value: Known, type_: Type) -> str:
     """A value, or `undetermined` with the facts that it needs."""
     if isinstance(value, Unknown):
-        return "undetermined (needs " + ", ".join(sorted(value.needs)) + ")"
-    return show(value, type_) if type_ is not None else str(value)
+        return f"{UNDETERMINED} (needs {', '.join(sorted(value.needs))})"
+    return show(value, type_)
 
 
-def _compare(
-    expected: Expected, name: OutcomeName, type_: Type | None, evaluation: Evaluation, report: Report
-) -> Mismatch | None:
-    frame = frame_of(name, evaluation)
-    if frame is None:
-        paths = sorted({",".join(f.path) for rule, f in evaluation.decisions if rule == name.rule})
-        report.error(
-            "missing-record", f"the scenario has no record for `{name}`", expected.span,
-            help=f"its records are {', '.join(f'[{path}]' for path in paths)}"
-            if any(paths) else "give the record",
-        )  # fmt: skip
-        return None
-    decision = evaluation.decisions[name.rule, frame]
+def _compare(check: Check, evaluation: Evaluation) -> Mismatch | None:
+    expected, name = check.expected, check.name
+    decision = evaluation.decisions[name.rule, frame_of(name, evaluation)]
     wrong: list[tuple[str, str]] = []
-    if expected.value is not None and type_ is not None:
+    if check.undetermined:
         value = decision.values[name.output]
-        if expected.value.text == "undetermined":
-            if not isinstance(value, Unknown):
-                wrong.append(("undetermined", shown(value, type_)))
-        else:
-            wanted = typed(expected.value, type_, report)
-            if wanted is not None and value != wanted:
-                wrong.append((show(wanted, type_), shown(value, type_)))
+        if not isinstance(value, Unknown):
+            wrong.append((UNDETERMINED, shown(value, check.type)))
+    elif check.wanted is not None:
+        value = decision.values[name.output]
+        if value != check.wanted:
+            wrong.append((show(check.wanted, check.type), shown(value, check.type)))
     if expected.clause is not None and decision.winner != expected.clause.text:
         wrong.append((f"clause {expected.clause.text}", f"clause {decision.winner or 'none'}"))
     if not wrong:

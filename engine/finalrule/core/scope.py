@@ -1,0 +1,153 @@
+"""Where an expression stands, what it came out as, and whether it is what its place asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from finalrule.core import ir
+from finalrule.core.declare import Declarations
+from finalrule.diagnostics import Label, Report, suggest
+from finalrule.language import syntax as s
+from finalrule.source import Source, Span
+from finalrule.values import (
+    Code,
+    Codes,
+    Date,
+    Enumeration,
+    Number,
+    Type,
+    Unit,
+    YesNo,
+    type_name,
+)
+
+SCALARS: tuple[Unit, ...] = ("ratio", "count")
+# The units that a number without one takes from the other side.
+BARE_TAKES: tuple[Unit, ...] = ("ratio", "count", "rate", "days")
+NOTHING = ir.Bool(False)
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A lowered expression and its type; None silences what would only follow from an error in it.
+    `bare`: only numbers without a unit, which takes the other side's."""
+
+    expr: ir.Expr
+    type: Type | None
+    bare: bool = False
+
+
+WRONG = Typed(NOTHING, None)
+
+
+@dataclass(slots=True)
+class Scope:
+    """Where an expression stands: its file, its entity and the lets that it may read."""
+
+    known: Declarations
+    source: Source
+    entity: str
+    in_force: frozenset[str]
+    report: Report
+    lets: dict[str, Type | None] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+
+    def inside(self, entity: str) -> Scope:
+        """The scope of an aggregate's inner expressions."""
+        return replace(self, entity=entity, lets={}, hidden=frozenset(self.lets) | self.hidden)
+
+    def span(self, node: s.Syntax) -> Span:
+        return self.source.span(*node.at)
+
+    def error(self, code: str, message: str, *labels: Label | s.Syntax, help: str = "") -> Typed:
+        """Report, and give the expression that silences what follows."""
+        made = [at if isinstance(at, Label) else Label(self.span(at)) for at in labels]
+        self.report.error(code, message, *made, help=help)
+        return WRONG
+
+    def unknown(self, what: str, node: s.Name | s.Path, known: Iterable[str]) -> Typed:
+        """Report a name that nothing declares."""
+        text = node.text if isinstance(node, s.Name) else ".".join(node.parts)
+        return self.error(
+            f"unknown-{what}",
+            f"unknown {what} `{text}`",
+            node,
+            help=suggest(text, known) or f"no {what} has this name",
+        )
+
+
+def fit(typed: Typed, expected: Type, node: s.Expression, scope: Scope) -> Typed:
+    """The expression as the type that its place asks for, or an error at it."""
+    actual = typed.type
+    if actual is None:
+        return typed
+    if isinstance(expected, Number) and isinstance(actual, Number):
+        if actual.unit == expected.unit:
+            return typed
+        if typed.bare and expected.unit in BARE_TAKES:
+            return with_unit(typed, expected.unit)
+        if actual.unit == "count" and expected.unit == "ratio":
+            return Typed(ir.Convert(typed.expr, "ratio"), replace_unit(actual, "ratio"))
+        return scope.error(
+            "unit-mismatch",
+            f"this is {a(actual)}, but {a(expected)} is needed",
+            Label(scope.span(node), a(actual)),
+            help=unit_help(typed, actual, expected),
+        )
+    if isinstance(expected, Enumeration) and isinstance(actual, Enumeration):
+        if expected.members == actual.members:
+            return typed
+    elif type(expected) is type(actual):
+        return typed
+    return scope.error(
+        "wrong-type",
+        f"this is {a(actual)}, but {a(expected)} is needed",
+        Label(scope.span(node), a(actual)),
+        help=f"write an expression that gives {a(expected)}",
+    )
+
+
+def replace_unit(type_: Number, unit: Unit) -> Number:
+    """The same bounds in another unit."""
+    return Number(unit, type_.low, type_.high)
+
+
+def with_unit(typed: Typed, unit: Unit) -> Typed:
+    """A number without a unit, as one of the given unit."""
+    assert isinstance(typed.type, Number)
+    expr = typed.expr
+    if isinstance(expr, ir.Num):
+        return Typed(ir.Num(expr.value, unit), replace_unit(typed.type, unit))
+    return Typed(ir.Convert(expr, unit), replace_unit(typed.type, unit))
+
+
+def a(type_: Type) -> str:
+    """A value of the type, for messages."""
+    match type_:
+        case Number(unit=unit):
+            return f"a number of {unit}" if unit != "percent" else "a percentage"
+        case YesNo():
+            return "yes or no"
+        case Code():
+            return "a code"
+        case Codes():
+            return "a set of codes"
+        case Date():
+            return "a date"
+        case Enumeration():
+            return f"a member of {type_name(type_)}"
+
+
+def unit_help(typed: Typed, actual: Number, expected: Number) -> str:
+    """What makes a number of the other unit."""
+    if typed.bare:
+        shown = {"percent": "45%", "points": "10 points", "usd": "$90,000"}
+        return f"write the unit, for example `{shown.get(expected.unit, '1')}`"
+    convertible = {actual.unit, expected.unit} == {"percent", "ratio"} or (
+        actual.unit in ("ratio", "count", "rate")
+        and expected.unit in ("points", "rate", "count", "days")
+    )
+    if convertible:
+        return f"`... as {expected.unit}` says that the quantity is meant in the other unit"
+    return f"multiply or divide by a number with a unit that makes it {expected.unit}"

@@ -1,0 +1,144 @@
+"""The conclusions of durable-rules held against the exact evaluator: value and deciding clause.
+
+Two programs that share no evaluation code come to the same outcome, or there is an error that names
+the rule. The exact evaluator's outcome is the one that is given; this only says whether it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from finalrule.core import ir
+from finalrule.core.expressions import Context, Known, Unknown
+from finalrule.diagnostics import Diagnostic, Label, Pointer
+from finalrule.evaluate.outcomes import OutcomeName, output_types
+from finalrule.evaluate.scalar import Decision, Evaluation
+from finalrule.runtime.compile import Rulesets, compile_rulesets
+from finalrule.runtime.determine import Determiner, Firing, Run
+from finalrule.runtime.durable import unavailable
+from finalrule.runtime.worker import Worker
+from finalrule.values import Type, Value, show
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A determination that came out otherwise. `exact` and `durable` say clause and value."""
+
+    rule: ir.AnyRule
+    path: tuple[str, ...]
+    exact: str
+    durable: str
+
+    def diagnostic(self) -> Diagnostic:
+        """As an error at the rule."""
+        name = OutcomeName(self.rule.name, self.path)
+        return Diagnostic(
+            "evaluators-differ",
+            f"two evaluators differ on `{name}`: {self.exact}, but by durable-rules {self.durable}",
+            (Label(Pointer(str(self.rule.place), ""), f"rule {self.rule.name}"),),
+            "do not use this outcome: one of the two evaluators is wrong; report the rule",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Crosscheck:
+    """What holding the two against each other came to. `line` says it in one line, for people;
+    `firings` has each evaluation's trace events."""
+
+    state: Literal["agree", "differ", "unavailable"]
+    line: str
+    differences: tuple[Difference, ...] = ()
+    firings: tuple[tuple[Firing, ...], ...] = ()
+    refused: tuple[Diagnostic, ...] = ()
+
+
+class Comparer:
+    """Holds determinations against the exact evaluator's decisions."""
+
+    def __init__(self, rulesets: Rulesets) -> None:
+        self.rulesets = rulesets
+        self._rules = {rule.name: rule for rule in rulesets.program.rules}
+        self._outputs = {rule.name: output_types(rule) for rule in rulesets.program.rules}
+        self._numbers: dict[tuple[str, str, tuple[Value, ...]], int] = {
+            (rule, result.winner, tuple(result.values.values())): number
+            for rule, results in rulesets.results.items()
+            for number, result in enumerate(results, 1)
+        }
+
+    def differences(self, evaluation: Evaluation, runs: Sequence[Run]) -> list[Difference]:
+        """Each determination of each record that came out otherwise."""
+        found = []
+        for run in runs:
+            for rule in self.rulesets.rulesets[run.ruleset].determinations:
+                decision = evaluation.decisions[rule, run.frame]
+                numbers = run.concluded.results.get(rule, ())
+                if numbers != (self._number(rule, decision),):
+                    exact = self._said(rule, decision.winner, decision.values)
+                    durable = self._concluded(rule, numbers)
+                    found.append(Difference(self._rules[rule], run.frame.path, exact, durable))
+        return found
+
+    def _number(self, rule: str, decision: Decision) -> int | None:
+        """The number of a decision's result; None when the rulesets know no such result."""
+        values = tuple(decision.values.values())
+        if any(isinstance(value, Unknown) for value in values):
+            return 0
+        return self._numbers.get((rule, decision.winner, values))  # type: ignore[arg-type]
+
+    def _said(self, rule: str, winner: str, values: Mapping[str, Known]) -> str:
+        if not winner:
+            return "undetermined"
+        types = self._outputs[rule]
+        shown = ", ".join(_text(value, types[name]) for name, value in values.items())
+        return f"{shown} by {winner}"
+
+    def _concluded(self, rule: str, numbers: Sequence[int]) -> str:
+        if not numbers:
+            return "nothing was concluded"
+        said = []
+        for number in numbers:
+            result = self.rulesets.results[rule][number - 1] if number else None
+            said.append(self._said(rule, result.winner if result else "",
+                                   result.values if result else {}))  # fmt: skip
+        return " and also ".join(said)
+
+
+def _text(value: Known, type_: Type) -> str:
+    return "undetermined" if isinstance(value, Unknown) else show(value, type_)
+
+
+def crosscheck(context: Context, evaluations: Sequence[Evaluation]) -> Crosscheck:
+    """Determine every evaluated case again by durable-rules, in a process of its own. All
+    evaluations are of one program, whole, with nothing assumed; `context` has its catalogues.
+
+    Raises Failure when the process dies, naming the subject, and when the rulesets leave the part
+    of durable-rules that is exact.
+    """
+    why_not = unavailable()
+    if why_not:
+        return Crosscheck("unavailable", f"determinations are not checked a second time: {why_not}")
+    if not evaluations:
+        return Crosscheck("agree", "no determination to check")
+    rulesets = compile_rulesets(evaluations[0].program)
+    determiner, comparer = Determiner(rulesets, context), Comparer(rulesets)
+    differences: list[Difference] = []
+    firings: list[tuple[Firing, ...]] = []
+    with Worker(rulesets.rulesets) as worker:
+        for evaluation in evaluations:
+            worker.subject = evaluation.case.subject
+            runs = determiner.determine(evaluation, worker.fire)
+            differences += comparer.differences(evaluation, runs)
+            firings.append(tuple(event for run in runs for event in determiner.firings(run)))
+    checked = len(rulesets.results)
+    if differences:
+        line = f"two evaluators differ on {len(differences)} determinations"
+    else:
+        line = f"durable-rules agrees on {checked} determinations"
+        if rulesets.refused:
+            line += f"; {len(rulesets.refused)} are outside what it can decide"
+    return Crosscheck(
+        "differ" if differences else "agree", line, tuple(differences), tuple(firings),
+        rulesets.refused,
+    )  # fmt: skip
