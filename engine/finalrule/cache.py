@@ -1,11 +1,13 @@
 """Kept results of work: JSON files under the user's cache folder, named by the digest of everything
-that they depend on. A cache that cannot be read or written is ignored, never an error."""
+that they depend on. Each begins with the digest of what follows, so that a damaged one is known. A
+cache that cannot be read or written is ignored, never an error."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,9 +46,11 @@ def _folder() -> Path | None:
     named = os.environ.get("FINALRULE_CACHE")
     if named == "":
         return None
+    if named:
+        return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")
     try:
-        return Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "finalrule"
+        return (Path(base) if base else Path.home() / ".cache") / "finalrule"
     except RuntimeError:
         return None
 
@@ -57,7 +61,9 @@ def load(kind: str, name: str, wanted: type[T] | Any) -> T | None:
     if folder is None:
         return None
     try:
-        data = (folder / kind / f"{name}.json").read_bytes()
+        digest, _, data = (folder / kind / f"{name}.json").read_bytes().partition(b"\n")
+        if digest != _digest(data):
+            return None
         found: T = msgspec.json.decode(data, type=wanted, dec_hook=decode_hook)
         return found
     except (OSError, msgspec.MsgspecError, ValueError, ZeroDivisionError):
@@ -69,25 +75,37 @@ def keep(kind: str, name: str, value: Any) -> None:
     folder = _folder()
     if folder is None:
         return
+    data = msgspec.json.encode(value, enc_hook=encode_hook)
     try:
         target = folder / kind
         target.mkdir(parents=True, exist_ok=True)
-        write_whole(target / f"{name}.json", msgspec.json.encode(value, enc_hook=encode_hook))
+        write_whole(target / f"{name}.json", _digest(data) + b"\n" + data)
     except OSError:
         return
 
 
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
+
+
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all: temporary name, fsync, rename.
-    Raises OSError; then nothing is left behind."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file so that it is there whole or not at all: temporary name, fsync, rename. A file
+    that is there keeps its mode, and is written where a link to it leads; what is no file (a pipe,
+    a device) is written to as it is. Raises OSError; then nothing is left behind."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp gives 0600
+        with suppress(FileNotFoundError):
+            os.chmod(temporary, path.stat().st_mode & 0o777)
         os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
         raise

@@ -8,6 +8,7 @@ under docs/errors/.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,10 +17,13 @@ from finalrule.source import Span
 
 Severity = Literal["error", "warning"]
 
+# Of a longer line, this many characters are shown around what is underlined.
+_SHOWN_LINE = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """A place in a JSON document (RFC 6901) or a row of a table, where no text can be underlined."""
+    """A place in a JSON document (RFC 6901) or a row of a table: no text can be underlined."""
 
     path: str
     pointer: str
@@ -47,13 +51,14 @@ class Diagnostic:
     severity: Severity = "error"
 
     def render(self) -> str:
-        """The finding as plain text, each place with its line and the stretch underlined."""
+        """The finding as plain text, each place with its line and the stretch underlined. Whatever
+        stands in it, nothing is passed on that a terminal would obey."""
         lines = [f"{self.severity}[{self.code}]: {self.message}"]
         for label in self.labels:
             lines.extend(_render_label(label))
         if self.help:
             lines.append(f"  help: {self.help}")
-        return "\n".join(lines)
+        return "\n".join(visible(line) for line in lines)
 
     def as_data(self) -> dict[str, object]:
         """The finding as JSON-ready data."""
@@ -83,17 +88,49 @@ def _render_label(label: Label) -> list[str]:
     if isinstance(label.at, Pointer):
         return [f"  --> {label.at}" + (f": {label.text}" if label.text else "")]
     span, place = label.at, label.at.place
-    line_text = span.source.line_text(place.line)
-    shown = line_text.expandtabs(1)
-    width = max(1, min(span.end - span.start, len(line_text) - place.column + 1))
+    line = span.source.line_text(place.line)
+    before, under = line[: place.column - 1], line[place.column - 1 :][: span.end - span.start]
+    after = line[len(before) + len(under) :]
+    if len(line) > _SHOWN_LINE:
+        side = _SHOWN_LINE // 3
+        before = f"...{before[-side:]}" if len(before) > side else before
+        under = f"{under[:side]}..." if len(under) > side else under
+        after = f"{after[:side]}..." if len(after) > side else after
     gutter = " " * len(str(place.line))
+    said = f" {label.text}" if label.text else ""
     return [
         f"  --> {place}",
         f" {gutter} |",
-        f" {place.line} | {shown}",
-        f" {gutter} | {' ' * (place.column - 1)}{'^' * width}"
-        + (f" {label.text}" if label.text else ""),
+        f" {place.line} | {before}{under}{after}",
+        f" {gutter} | {' ' * _width(before)}{'^' * max(1, _width(under))}{said}",
     ]
+
+
+def visible(text: str) -> str:
+    """A text on one line in which control characters, and those that change the direction of text
+    or are not seen, are shown as signs of the same width."""
+    return text if text.isprintable() else "".join(_sign(char) for char in text)
+
+
+def _sign(char: str) -> str:
+    if char.isprintable():
+        return char
+    if char == "\t" or unicodedata.category(char) == "Zs":
+        return " "
+    if char < " ":
+        return chr(0x2400 + ord(char))
+    return "\N{SYMBOL FOR DELETE}" if char == "\x7f" else "\N{REPLACEMENT CHARACTER}"
+
+
+def _width(text: str) -> int:
+    """The columns that a text takes once it is `visible`."""
+    return sum(_columns(char) for char in visible(text))
+
+
+def _columns(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 class Failure(Exception):
@@ -109,6 +146,7 @@ class Report:
     """The findings of a stage, in the order in which they were made."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    _seen: set[Diagnostic] = field(default_factory=set, repr=False, compare=False)
 
     def error(
         self, code: str, message: str, *labels: Label | Span | Pointer, help: str = ""
@@ -132,7 +170,8 @@ class Report:
     ) -> None:
         made = tuple(at if isinstance(at, Label) else Label(at) for at in labels)
         finding = Diagnostic(code, message, made, help, severity)
-        if finding not in self.diagnostics:
+        if finding not in self._seen:
+            self._seen.add(finding)
             self.diagnostics.append(finding)
 
     @property

@@ -6,15 +6,18 @@ process reads it back without the grammar, the YAML reader or the schema.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from finalrule import cache
 from finalrule.core import ir
-from finalrule.diagnostics import Diagnostic, Failure, suggest
+from finalrule.diagnostics import Diagnostic, Failure, Report, suggest
 from finalrule.evaluate.catalogues import open_catalogues
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.places import grammar_root, policies_root
+
+_ENGINE = Path(__file__).resolve().parent
+_COMPILER = ("*.py", "core/*.py", "language/*.py", "policy/*.py")
 
 
 def policy_ids(root: Path | None = None) -> list[str]:
@@ -41,23 +44,40 @@ def policy_path(policy: str, root: Path | None = None) -> Path:
     return path
 
 
-def load_program(
-    policy: str, settings: Sequence[str] = (), root: Path | None = None
-) -> ir.Program:
+def load_program(policy: str, settings: Sequence[str] = (), root: Path | None = None) -> ir.Program:
     """A policy compiled; `settings` are what-if changes (`NAME=VALUE`). Raises Failure with all
     errors of the stage that failed."""
     folder = root or policies_root()
     path = policy_path(policy, folder)
-    rules = sorted((folder / "rules").rglob("*.rules"))
-    parts = [path, folder / "sources.yaml", *rules, *sorted((folder / "measures").rglob("*.csv"))]
-    parts += sorted(grammar_root().glob("*"))
-    named = [f"{part}\0".encode() + part.read_bytes() for part in parts if part.is_file()]
+    named = [f"{part}\0".encode() + part.read_bytes() for part in _made_from(path, folder)]
     name = cache.key(policy, *named, *settings)
     kept: ir.Program | None = cache.load("program", name, ir.Program)
     if kept is None:
         kept = compile_program(policy, settings, folder)
+        _check_catalogues(kept, folder)
         cache.keep("program", name, kept)
     return kept
+
+
+def _made_from(year_file: Path, root: Path) -> Iterator[Path]:
+    """Every file that a compiled policy depends on, the compiler's own among them."""
+    yield year_file
+    yield root / "sources.yaml"
+    for folder, patterns in (
+        (root, ("rules/**/*.rules", "**/*.csv")),
+        (grammar_root(), ("*",)),
+        (_ENGINE, _COMPILER),
+    ):
+        for pattern in patterns:
+            yield from sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
+def _check_catalogues(program: ir.Program, root: Path) -> None:
+    """Raise Failure when a cell is no value of its declared type."""
+    report = Report()
+    for catalogue in open_catalogues(program, root).values():
+        catalogue.check(report)
+    report.stop_if_errors()
 
 
 def compile_program(policy: str, settings: Sequence[str], root: Path) -> ir.Program:

@@ -65,13 +65,14 @@ Value = Fraction | bool | str | datetime.date | frozenset[str]
 YES_NO = YesNo()
 CODE = Code()
 
-_NUMBER_TEXT = re.compile(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$|^-?\d+(\.\d+)?$")
+_NUMBER_TEXT = re.compile(r"-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?")
+_DATE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MAXIMUM_DIGITS = 38
 
 
 def parse_decimal(text: str) -> Fraction | None:
     """A plain decimal (`1,200.50`, `-3`); None when it is not one or has over 38 digits."""
-    if len(text) > MAXIMUM_DIGITS + 16 or not _NUMBER_TEXT.match(text):
+    if len(text) > MAXIMUM_DIGITS + 16 or not _NUMBER_TEXT.fullmatch(text):
         return None
     plain = text.replace(",", "")
     if sum(char.isdigit() for char in plain) > MAXIMUM_DIGITS:
@@ -88,7 +89,7 @@ def parse_number(text: str, unit: Unit) -> Fraction | None:
         sign, text = "-", text[1:]
     if unit == "percent" and text.endswith("%"):
         text = text[:-1].rstrip()
-    elif unit == "usd" and text.startswith("$"):
+    elif unit == "usd" and text.startswith("$") and not text.startswith("$-"):
         text = text[1:]
     elif unit in ("points", "days"):
         singular = unit[:-1]
@@ -114,7 +115,7 @@ def parse_value(text: str, type_: Type) -> Value | None:
             return text if text in members else None
         case Date():
             try:
-                return datetime.date.fromisoformat(text) if len(text) == 10 else None
+                return datetime.date.fromisoformat(text) if _DATE_TEXT.fullmatch(text) else None
             except ValueError:
                 return None
         case Code():
@@ -161,8 +162,8 @@ def round_to(value: Fraction, places: int, mode: Mode) -> Fraction:
 
 
 def decimal_text(value: Fraction, places: int | None = None) -> str:
-    """A decimal as text. Without places: exact when it ends, else `n/d`. With places: the value must
-    already be rounded to them; trailing zeros are kept."""
+    """A decimal as text. Without places: exact when it ends, else `n/d`. With places: the value
+    must already be rounded to them; trailing zeros are kept. Raises ValueError when it is not."""
     if places is None:
         places = decimal_places(value)
         if places is None:
@@ -182,8 +183,8 @@ def _grouped(text: str) -> str:
 
 
 def show(value: Value, type_: Type) -> str:
-    """A value as people write it: `45%`, `$90,000.00`, `7.5 points`, `yes`. A fraction that does not
-    end is shown to six places with `~` before it."""
+    """A value as people write it: `45%`, `$90,000.00`, `7.5 points`, `yes`. A fraction that does
+    not end, or not within twelve places, is shown to six with `~` before it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Fraction):

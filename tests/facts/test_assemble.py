@@ -252,6 +252,9 @@ def test_standard_input(
     text = io.TextIOWrapper(io.BytesIO(json.dumps(submission(ACTIVITY)).encode()))
     monkeypatch.setattr("sys.stdin", text)
     (case,) = cases_of([Path("-")], program_2019, catalogues_2019)
+    # A second policy reads the same, though the stream is at its end.
+    (again,) = cases_of([Path("-")], program_2019, catalogues_2019)
+    assert again.facts_digest == case.facts_digest
     (unit,) = case.root.children["scoring_unit"]
     (activity,) = unit.children["activity"]
     assert activity.facts["completed"].origin == (

@@ -219,7 +219,8 @@ def test_clinician_type_where_the_category_is_sure(
 
 def test_an_organization_without_the_scenario_is_told(read: Read) -> None:
     found = read(GROUP, facts=[answer(own={"ruralClinician": True})])
-    assert "facts-no-scenario" in {warning.code for warning in found.warnings}
+    (warning,) = [w for w in found.warnings if w.code == "facts-no-scenario"]
+    assert warning.message == "the organization has no `groupScenario`"
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_one_fault_one_error(read: Read, where: str, value: Json, code: str) -> 
 
 # The block ---------------------------------------------------------------------------------------
 
-BLOCK = {
+BLOCK: dict[str, Any] = {
     "average_hcc_risk_score": 1.2,
     "medical_home_site_share": "85%",
     "segment": [
@@ -390,7 +391,7 @@ def test_a_groups_roster_is_whole_or_not_there(read: Read) -> None:
     found = read(GROUP, facts=files)
     assert found.records("clinician") == []
     assert {warning.code for warning in found.warnings} == {"facts-roster"}
-    roster = {"npi": None, "organizations": [{"TIN": TIN, "groupScenario": {}}]}
+    roster: Json = {"npi": None, "organizations": [{"TIN": TIN, "groupScenario": {}}]}
     roster["finalrule"] = {"clinician": [{"npi": NPI}, {"npi": OTHER_NPI}]}
     found = read(GROUP, facts=[*files, roster])
     assert not found.warnings

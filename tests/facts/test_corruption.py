@@ -37,10 +37,10 @@ anything = st.recursive(
 )  # fmt: skip
 
 
-def places(document: Json, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+def places(document: Json, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths of all values below the top."""
     found = [path] if path else []
-    members: list[tuple[str | int, Any]] = []
+    members: list[tuple[Any, Any]] = []
     if isinstance(document, dict):
         members = list(document.items())
     elif isinstance(document, list):

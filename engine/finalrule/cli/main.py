@@ -14,6 +14,8 @@ from finalrule.diagnostics import Failure
 COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("score", "Score a submission: final score, payment adjustment, how they came about"),
     "explain": ("explain", "Why a number is what it is, down to facts and citations"),
+    "compare": ("compare", "What changed between two policies, by name"),
+    "show": ("show", "A policy, or one of its figures, tables, rules, catalogues or facts"),
     "init": ("init", "A facts file to fill in"),
     "validate": ("validate", "Check every policy: figures, tables, rules, citations"),
     "test": ("test", "Run the scenarios under policies/cases/"),

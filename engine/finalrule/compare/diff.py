@@ -7,20 +7,25 @@ the policies.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from finalrule.compare.model import KINDS, Comparison, Difference, Kind
 from finalrule.compare.records import catalogue_diffs
-from finalrule.compare.stated import Stated, StatedRow, StatedTable, Statements, is_cfr, part_of
+from finalrule.compare.stated import (
+    Stated,
+    StatedRow,
+    StatedTable,
+    Statements,
+    is_cfr,
+    part_of,
+    part_order,
+)
 from finalrule.core.compile import Compiled, compile_policy, read_rules
 from finalrule.diagnostics import Diagnostic, Failure, suggest
 from finalrule.load import policy_path
 from finalrule.places import policies_root
 from finalrule.policy.resolve import load_policy
-
-_SECTION = re.compile(r"^42 CFR (\d+)\.(\d+)$")
 
 
 def compile_named(policy: str, root: Path | None = None) -> Compiled:
@@ -87,11 +92,9 @@ def _check_part(part: str, paragraphs: set[str]) -> None:
         )
 
 
-def _order(found: Difference) -> tuple[bool, bool, int, int, int]:
-    """Assumed values last; the sections of the regulation, then other works; kinds as listed."""
-    section = _SECTION.match(found.part)
-    numbers = (int(section[1]), int(section[2])) if section else (0, 0)
-    return (found.kind == "assumed", section is None, *numbers, KINDS.index(found.kind))
+def _order(found: Difference) -> tuple[bool, tuple[bool, int, int, str], int]:
+    """Assumed values last; then by part, and by kind as the kinds are listed."""
+    return (found.kind == "assumed", part_order(found.part), KINDS.index(found.kind))
 
 
 _Found = Iterator[tuple[bool, Difference]]

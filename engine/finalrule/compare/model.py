@@ -27,6 +27,12 @@ class Side:
     note: str = ""
 
 
+def unit_note(unit: str, value: str) -> str:
+    """What stands after a number that is shown without its unit: ` (ratio)`."""
+    number = value.lstrip("-").replace(".", "", 1).isdigit()
+    return f" ({unit})" if number and unit in ("count", "ratio", "rate") else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One name of which two policies say different things, or the same under other citations. A

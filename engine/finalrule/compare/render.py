@@ -8,15 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from finalrule.columns import columns, paragraph
 from finalrule.compare.data import counts, is_listed
-from finalrule.compare.model import CatalogueDiff, Comparison, Difference, Side
+from finalrule.compare.model import CatalogueDiff, Comparison, Difference, Side, unit_note
 from finalrule.core.compile import Compiled
 
 _NOT_THERE = "(not there)"
 _ASSUMED = "Assumed values, outside the policy"
 _SAME = "The same, cited otherwise"
 _CATALOGUES = "Catalogues"
-# Units that a number shown does not carry with it.
-_BARE = ("count", "ratio", "rate")
 _WORDS = {
     "parameter": ("parameter", "parameters"),
     "rounding": ("rounding rule", "rounding rules"),
@@ -62,7 +60,10 @@ def _label(difference: Difference) -> str:
 
 
 def _unit(difference: Difference) -> str:
-    return f" ({difference.unit})" if difference.unit in _BARE else ""
+    notes = (
+        unit_note(difference.unit, side.value) for side in (difference.a, difference.b) if side
+    )
+    return next((note for note in notes if note), "")
 
 
 def _cite(side: Side) -> str:
@@ -133,7 +134,7 @@ def _catalogue(catalogue: CatalogueDiff, comparison: Comparison, all_records: bo
     lines = paragraph(f"{catalogue.name}: {_changes(catalogue, comparison)}", 2)
     ids = [policy for policy, _, _ in _policies(comparison)]
     files = [
-        (policy, side.text, _cite(side), side.place)
+        (policy, f"policies/{side.text}", _cite(side))
         for policy, side in zip(ids, (catalogue.a, catalogue.b), strict=True)
     ]
     lines += itertools.chain.from_iterable(columns(files, indent=4))

@@ -19,6 +19,7 @@ from finalrule.source import Place
 from finalrule.values import Number, Type, Value, decimal_text, show
 
 _CFR = re.compile(r"^\d+ CFR \d+\.\d+")
+_SECTION = re.compile(r"^\d+ CFR (\d+)\.(\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,11 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class StatedRow:
-    """A table's row; `cells` by column."""
+    """A table's row; `cells` by column, `gives` what it gives, as text."""
 
     stated: Stated
     cells: dict[str, Stated]
+    gives: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,12 @@ class Statements:
     def _roundings(self) -> dict[str, Stated]:
         found = {}
         for name, each in self.policy.roundings.items():
-            text = f"{each.places} place{'' if each.places == 1 else 's'}, {each.mode}"
+            places = f"{each.places} place{'' if each.places == 1 else 's'}"
+            text, value = f"{places} of {each.unit}, {each.mode}", f"{each.places}, {each.mode}"
             place = _at(each.span.place)
             found[name] = Stated(
                 (each.unit, each.places, each.mode),
-                Side(text, text, each.cite.text, place, each.unverified, each.note),
+                Side(text, value, each.cite.text, place, each.unverified, each.note),
                 self._paragraph(each.cite, *self._readers.get(Read("rounding", name), ())),
                 each.unit,
             )
@@ -152,8 +155,13 @@ class Statements:
             place = stated.cells[key.name].span.place
             shown = side(show(value, key.type), bare(value, key.type), place)
             cells[key.name] = Stated(constant, shown, paragraph, unit_of(key.type))
-        text = ", ".join(f"{column} {cell.side.text}" for column, cell in cells.items())
-        return StatedRow(Stated(None, side(text, text, stated.span.place), paragraph), cells)
+        said = [f"{column} {cell.side.text}" for column, cell in cells.items()]
+        given, gives = (
+            ", ".join(part) for part in (said[: len(row.cells)], said[len(row.cells) :])
+        )
+        text = f"{given} -> {gives}"
+        whole = Stated(None, side(text, text, stated.span.place), paragraph)
+        return StatedRow(whole, cells, gives)
 
     # --- rules and catalogues --------------------------------------------------------------------
 
@@ -203,6 +211,12 @@ def part_of(paragraph: str) -> str:
         return match[0]
     parsed = parse_citation(paragraph)
     return parsed.part if parsed else paragraph.partition(" ")[0]
+
+
+def part_order(part: str) -> tuple[bool, int, int, str]:
+    """The order of parts: sections of the regulation by number, then other works."""
+    match = _SECTION.match(part)
+    return (False, int(match[1]), int(match[2]), "") if match else (True, 0, 0, part)
 
 
 def bare(value: Value, type_: Type) -> str:

@@ -184,7 +184,7 @@ def convert(node: s.Convert, one: Typed, scope: Scope) -> Typed:
     type_ = number(one)
     to = next((unit for unit in UNITS if unit == node.unit.text), None)
     if to is None:
-        return scope.unknown("unit", node.unit, UNITS)
+        return scope.unknown("unknown-unit", node.unit, UNITS)
     allowed = {type_.unit, to} <= {"percent", "ratio", "count"} or (
         type_.unit in ("ratio", "count", "rate")
         and to in ("points", "rate", "count", "days", "ratio")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from finalrule.core import ir
-from finalrule.core.declare import Declarations, Written, as_constant
+from finalrule.core.declare import Declarations, Written
+from finalrule.core.types import as_constant
 from finalrule.diagnostics import Label, Report, suggest
 from finalrule.policy.model import Figure, Policy
 from finalrule.source import Span
@@ -31,43 +31,43 @@ def unit_of(type_: Type) -> str:
             return "text"
 
 
-def _unknown(
-    what: str, given: Mapping[str, Any], declared: Iterable[str], report: Report
-) -> None:
+def _unknown(code: str, given: Mapping[str, Any], declared: Iterable[str], report: Report) -> None:
     """Report each name that the year file states and no rule declares."""
-    names = list(declared)
+    names, what = list(declared), code.removeprefix("unknown-")
     for name, figure in given.items():
         if name not in names:
             report.error(
-                f"unknown-{what}",
+                code,
                 f"no rule declares the {what} `{name}`",
                 figure.span,
                 help=suggest(name, names) or "delete it, or declare it in a rules file",
             )
 
 
-def _missing(what: str, name: str, declared: Span | None, policy: Policy, report: Report) -> None:
+def _missing(code: str, name: str, declared: Span | None, policy: Policy, report: Report) -> None:
+    what = code.removeprefix("missing-")
     labels = [Label(policy.span, "this policy does not state it")]
     if declared:
         labels.append(Label(declared, "declared here"))
     report.error(
-        f"missing-{what}",
+        code,
         f"policy {policy.id} has no {what} `{name}`",
         *labels,
-        help=f"add it, or state `not_in_force` with its citation" if what == "parameter"
+        help="add it, or state `not_in_force` with its citation"
+        if what == "parameter"
         else "add it to the year file",
-    )  # fmt: skip
+    )
 
 
 def bind_parameters(known: Declarations, policy: Policy, report: Report) -> list[ir.Parameter]:
     """Each declared parameter with the policy's value, unit and bounds checked."""
-    _unknown("parameter", policy.parameters, known.parameters, report)
+    _unknown("unknown-parameter", policy.parameters, known.parameters, report)
     bound = []
     for name, declared in known.parameters.items():
         span = known.spans["parameter", name]
         figure = policy.parameters.get(name)
         if figure is None:
-            _missing("parameter", name, span, policy, report)
+            _missing("missing-parameter", name, span, policy, report)
             continue
         _check_figure(figure, declared.type, span, report)
         bound.append(_bound(declared, figure))
@@ -77,15 +77,22 @@ def bind_parameters(known: Declarations, policy: Policy, report: Report) -> list
 def _bound(declared: ir.Parameter, figure: Figure) -> ir.Parameter:
     value = None if figure.value is None else as_constant(figure.value, declared.type)
     return ir.Parameter(
-        declared.name, declared.type, value, figure.status, str(figure.cite), declared.describe,
-        figure.span.place, figure.unverified, figure.note,
-    )  # fmt: skip
+        declared.name,
+        declared.type,
+        value,
+        figure.status,
+        str(figure.cite),
+        declared.describe,
+        figure.span.place,
+        figure.unverified,
+        figure.note,
+    )
 
 
 def _check_figure(figure: Figure, type_: Type, declared: Span, report: Report) -> None:
     if figure.unit != unit_of(type_):
         report.error(
-            "wrong-unit",
+            "unit-differs",
             f"`{figure.name}` is given in {figure.unit}, but it is declared in {unit_of(type_)}",
             Label(figure.value_span, figure.unit),
             Label(declared, unit_of(type_)),
@@ -104,7 +111,7 @@ def _check_figure(figure: Figure, type_: Type, declared: Span, report: Report) -
 def bind_assumed(known: Declarations, policy: Policy, report: Report) -> list[ir.Parameter]:
     """The assumed values of facts (`program.scaling_factor`) that hold without a population."""
     names = {f"{entity}.{name}": (entity, name) for entity, name in known.facts}
-    _unknown("fact", policy.assumed, names, report)
+    _unknown("unknown-fact", policy.assumed, names, report)
     bound = []
     for name, figure in policy.assumed.items():
         if name not in names:
@@ -118,17 +125,17 @@ def bind_assumed(known: Declarations, policy: Policy, report: Report) -> list[ir
 
 def bind_roundings(known: Declarations, policy: Policy, report: Report) -> list[ir.Rounding]:
     """Each declared rounding rule with the policy's places and mode."""
-    _unknown("rounding", policy.roundings, known.roundings, report)
+    _unknown("unknown-rounding", policy.roundings, known.roundings, report)
     bound = []
     for name, (unit, _) in known.roundings.items():
         span = known.spans["rounding", name]
         figure = policy.roundings.get(name)
         if figure is None:
-            _missing("rounding", name, span, policy, report)
+            _missing("missing-rounding", name, span, policy, report)
             continue
         if figure.unit != unit:
             report.error(
-                "wrong-unit",
+                "unit-differs",
                 f"rounding `{name}` is given in {figure.unit}, but it is declared in {unit}",
                 Label(figure.span, figure.unit),
                 Label(span, unit),
@@ -136,21 +143,26 @@ def bind_roundings(known: Declarations, policy: Policy, report: Report) -> list[
             )
         bound.append(
             ir.Rounding(
-                name, unit, figure.places, figure.mode, str(figure.cite), figure.span.place,
+                name,
+                unit,
+                figure.places,
+                figure.mode,
+                str(figure.cite),
+                figure.span.place,
                 figure.unverified,
-            )  # fmt: skip
+            )
         )
     return bound
 
 
 def bind_catalogues(known: Declarations, policy: Policy, report: Report) -> list[ir.Catalogue]:
     """Each declared catalogue with the policy's file."""
-    _unknown("catalogue", policy.catalogues, known.catalogues, report)
+    _unknown("unknown-catalogue", policy.catalogues, known.catalogues, report)
     bound = []
     for name, declared in known.catalogues.items():
         file = policy.catalogues.get(name)
         if file is None:
-            _missing("catalogue", name, known.spans["catalogue", name], policy, report)
+            _missing("missing-catalogue", name, known.spans["catalogue", name], policy, report)
             continue
         bound.append(
             msgspec.structs.replace(
@@ -163,7 +175,7 @@ def bind_catalogues(known: Declarations, policy: Policy, report: Report) -> list
 def rules_in_force(known: Declarations, policy: Policy, report: Report) -> dict[str, Written]:
     """For each rule of the policy's tracks the block in force; rules not in force are left out."""
     names = [name for name, shape in known.shapes.items() if shape.track in policy.tracks]
-    _unknown("rule", policy.rules, names, report)
+    _unknown("unknown-rule", policy.rules, names, report)
     chosen: dict[str, Written] = {}
     for name in names:
         blocks = known.rules[name]
@@ -195,11 +207,3 @@ def rules_in_force(known: Declarations, policy: Policy, report: Report) -> dict[
                 or (f"its variants are {one_of(named)}" if named else "it has no variants"),
             )
     return chosen
-
-
-def without_unused(known: Declarations, tracks: Iterable[str]) -> Declarations:
-    """The declarations of the given tracks' rules only, for a policy that carries fewer tracks."""
-    kept = set(tracks)
-    return replace(
-        known, shapes={name: shape for name, shape in known.shapes.items() if shape.track in kept}
-    )

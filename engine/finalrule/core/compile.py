@@ -6,7 +6,7 @@ Each stage collects all its errors; the next does not start on broken input.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from finalrule.core.declare import Declarations, Written, declare
 from finalrule.core.expressions import Context
 from finalrule.core.lower import Lowered, lower
 from finalrule.core.order import order
-from finalrule.diagnostics import Report
+from finalrule.diagnostics import Diagnostic, Failure, Report
 from finalrule.language import syntax as s
 from finalrule.language.parse import parse
 from finalrule.policy.digest import policy_digest
 from finalrule.policy.model import Policy
-from finalrule.source import Source
+from finalrule.policy.positioned import read_source
+from finalrule.source import Source, Span
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class Compilation:
 
     policy: Policy
     sources: list[Source]
+    cited: Collection[str] | None = None
     report: Report = field(default_factory=Report)
     modules: list[tuple[Source, s.Module]] = field(default_factory=list)
     known: Declarations = field(default_factory=Declarations)
@@ -54,7 +56,7 @@ def _parse(work: Compilation) -> None:
 
 def _declare(work: Compilation) -> None:
     """syntax trees -> names and types"""
-    work.known = declare(work.modules, work.report)
+    work.known = declare(work.modules, work.report, work.cited)
 
 
 def _bind(work: Compilation) -> None:
@@ -104,13 +106,32 @@ class Compiled:
     work: Compilation
 
 
-def compile_policy(policy: Policy, rules: list[Source]) -> Compiled:
-    """Compile through every stage. Raises Failure with all errors of a stage."""
-    work = Compilation(policy, rules)
-    for _, stage in STAGES:
-        stage(work)
-        work.report.stop_if_errors()
+def compile_policy(
+    policy: Policy, rules: list[Source], cited: Collection[str] | None = None
+) -> Compiled:
+    """Compile through every stage. `cited` are the keys of the named sources that citations may
+    begin with; None lets any pass. Raises Failure with all errors of a stage."""
+    work = Compilation(policy, rules, cited)
+    run_stages(work)
+    work.report.stop_if_errors()
     return Compiled(_program(work), work)
+
+
+def run_stages(work: Compilation) -> str:
+    """Run the stages, up to the one that finds errors: its name, empty when none does. The findings
+    of a stage come in the order of the files and their lines."""
+    files = {source.path: i for i, source in enumerate(work.sources)}
+
+    def place(finding: Diagnostic) -> tuple[int, int]:
+        at = finding.labels[0].at if finding.labels else None
+        return (files.get(at.source.path, -1), at.start) if isinstance(at, Span) else (-1, 0)
+
+    for name, stage in STAGES:
+        stage(work)
+        work.report.diagnostics.sort(key=place)
+        if work.report.has_errors:
+            return name
+    return ""
 
 
 def _program(work: Compilation) -> ir.Program:
@@ -137,8 +158,8 @@ def _program(work: Compilation) -> ir.Program:
 
 
 def _digest(policy: Policy, program: ir.Program) -> str:
-    """The digest of the policy and of the rules in force: places, titles and assumed values are left
-    out, so that formatting does not count."""
+    """The digest of the policy and of the rules in force: places, titles and assumed values are
+    left out, so that formatting does not count."""
     bare = msgspec.to_builtins(program, enc_hook=cache.encode_hook)
     for part in ("digest", "engine", "title", "assumed"):
         del bare[part]
@@ -159,8 +180,13 @@ def _without_places(data: object) -> None:
 
 
 def read_rules(folder: Path, known_as: str = "policies/rules") -> list[Source]:
-    """Every rules file below a folder, in the order of their paths."""
-    return [
-        Source.read(path, f"{known_as}/{path.relative_to(folder).as_posix()}")
-        for path in sorted(folder.rglob("*.rules"))
-    ]
+    """Every rules file below a folder, in the order of their paths. Raises Failure with every file
+    that cannot be read or is not UTF-8."""
+    sources, report = [], Report()
+    for path in sorted(folder.rglob("*.rules")):
+        try:
+            sources.append(read_source(path, f"{known_as}/{path.relative_to(folder).as_posix()}"))
+        except Failure as failure:
+            report.diagnostics.extend(failure.diagnostics)
+    report.stop_if_errors()
+    return sources

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
+from typing import Literal, cast
 
 from finalrule.core import ir
+from finalrule.core.types import BUILT_IN, constant, type_of
 from finalrule.diagnostics import Label, Report, suggest
 from finalrule.language import syntax as s
+from finalrule.policy.figures import read_citation
 from finalrule.source import Place, Source, Span
-from finalrule.values import (
-    CODE,
-    DEFAULT_SCALE,
-    UNITS,
-    YES_NO,
-    Codes,
-    Date,
-    Enumeration,
-    Number,
-    Type,
-    Unit,
-    parse_value,
-    within,
-)  # fmt: skip
-
-_BUILT_IN: dict[str, Type] = {
-    "yes_no": YES_NO, "code": CODE, "codes": Codes(), "date": Date(),
-}  # fmt: skip
+from finalrule.values import UNITS, YES_NO, Enumeration, Type, Unit, YesNo, type_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +63,26 @@ class Declarations:
         return found
 
 
-def declare(modules: list[tuple[Source, s.Module]], report: Report) -> Declarations:
-    """Gather the declarations of all modules; report names declared twice, unknown types and
-    entities, and variants that differ in entity or type."""
+def declare(
+    modules: list[tuple[Source, s.Module]], report: Report, cited: Collection[str] | None = None
+) -> Declarations:
+    """Gather the declarations of all modules. `cited` are the keys of the named sources that a
+    citation may begin with; None lets any key pass.
+
+    Reported are names declared twice, unknown types and entities, what is not cited or not so that
+    it can be read, and variants that differ in entity or type.
+    """
     found = Declarations()
-    gather = _Gather(found, report)
+    gather = _Gather(found, report, cited)
     for kind in (
-        s.TypeDeclaration, s.EntityDeclaration, s.FactSyntax, s.CatalogueDeclaration,
-        s.ParameterDeclaration, s.RoundingDeclaration, s.RuleSyntax,
-    ):  # fmt: skip
+        s.TypeDeclaration,
+        s.EntityDeclaration,
+        s.FactSyntax,
+        s.CatalogueDeclaration,
+        s.ParameterDeclaration,
+        s.RoundingDeclaration,
+        s.RuleSyntax,
+    ):
         for source, module in modules:
             for statement in module.statements:
                 if isinstance(statement, kind):
@@ -96,17 +92,13 @@ def declare(modules: list[tuple[Source, s.Module]], report: Report) -> Declarati
 
 
 class _Gather:
-    def __init__(self, found: Declarations, report: Report) -> None:
-        self.found, self.report = found, report
+    def __init__(self, found: Declarations, report: Report, cited: Collection[str] | None) -> None:
+        self.found, self.report, self.cited = found, report, cited
 
     def take(self, source: Source, statement: s.Statement, track: str) -> None:
         match statement:
             case s.TypeDeclaration():
-                if self._new("type", statement.name, source):
-                    type_ = self.type(statement.type, source)
-                    if isinstance(type_, Enumeration):
-                        type_ = Enumeration(type_.members, statement.name.text)
-                    self.found.types[statement.name.text] = type_
+                self._type(statement, source)
             case s.EntityDeclaration():
                 self._entity(statement, source)
             case s.FactSyntax():
@@ -115,11 +107,11 @@ class _Gather:
                 self._catalogue(statement, source)
             case s.ParameterDeclaration():
                 if self._new("parameter", statement.name, source):
-                    name = statement.name.text
+                    name, type_ = statement.name.text, self.type(statement.type, source, codes=True)
+                    place = source.span(*statement.name.at).place
                     self.found.parameters[name] = ir.Parameter(
-                        name, self.type(statement.type, source), None, "", "", statement.describe,
-                        source.span(*statement.name.at).place,
-                    )  # fmt: skip
+                        name, type_, None, "", "", statement.describe, place
+                    )
             case s.RoundingDeclaration():
                 unit = self._unit(statement.unit, source)
                 if self._new("rounding", statement.name, source) and unit:
@@ -155,40 +147,8 @@ class _Gather:
         )
         return None
 
-    def type(self, written: s.TypeSyntax, source: Source) -> Type:
-        """The type as written; errors are reported and give yes_no."""
-        if isinstance(written, s.EnumerationType):
-            return Enumeration(tuple(member.text for member in written.members))
-        span = source.span(*written.at)
-        if written.name in UNITS:
-            unit: Unit = written.name
-            if not written.high:
-                self.report.error(
-                    "missing-bounds",
-                    f"`{written.name}` needs bounds",
-                    span,
-                    help=f"write for example `{written.name}[0..100]`",
-                )
-                return Number(unit, Fraction(0), Fraction(1))
-            divisor = 100 if unit == "percent" else 1
-            low, high = Fraction(written.low) / divisor, Fraction(written.high) / divisor
-            if low > high:
-                self.report.error(
-                    "empty-bounds", "the lower bound is above the upper", span,
-                    help="write the smaller number first",
-                )  # fmt: skip
-            scale = {-1: DEFAULT_SCALE[unit], -2: None}.get(written.scale, written.scale)
-            return Number(unit, low, high, scale)
-        known = {**_BUILT_IN, **self.found.types}
-        if written.name in known:
-            return known[written.name]
-        self.report.error(
-            "unknown-type",
-            f"unknown type `{written.name}`",
-            span,
-            help=suggest(written.name, [*known, *UNITS]) or "declare it with `type`",
-        )
-        return YES_NO
+    def type(self, written: s.TypeSyntax, source: Source, codes: bool = False) -> Type:
+        return type_of(written, self.found.types, source, self.report, codes)
 
     def _known_entity(self, name: s.Name, source: Source) -> bool:
         if name.text in self.found.entities:
@@ -200,6 +160,31 @@ class _Gather:
             help=suggest(name.text, self.found.entities) or "declare it with `entity`",
         )
         return False
+
+    def _type(self, statement: s.TypeDeclaration, source: Source) -> None:
+        name = statement.name
+        if name.text in (*BUILT_IN, *UNITS):
+            self._taken(name, "a type of the language", source)
+        elif self._new("type", name, source):
+            type_ = self.type(statement.type, source)
+            if isinstance(type_, Enumeration):
+                type_ = Enumeration(type_.members, name.text)
+            self.found.types[name.text] = type_
+
+    def _taken(self, name: s.Name, what: str, source: Source) -> None:
+        self.report.error(
+            "name-taken",
+            f"`{name.text}` is {what}",
+            source.span(*name.at),
+            help="choose another name",
+        )
+
+    def _cites(self, cites: tuple[s.Name, ...], source: Source) -> tuple[str, ...]:
+        """The citations as text; one that cannot be read is reported."""
+        for cite in cites:
+            keys = (cite.text.partition(" ")[0],) if self.cited is None else self.cited
+            read_citation(cite.text, source.span(*cite.at), keys, self.report)
+        return tuple(cite.text for cite in cites)
 
     def _keys(self, written: tuple[s.TypedName, ...], source: Source) -> tuple[ir.Key, ...]:
         return tuple(ir.Key(key.name.text, self.type(key.type, source)) for key in written)
@@ -226,46 +211,89 @@ class _Gather:
         entity, name = statement.entity.text, statement.name.text
         if not self._new("name", statement.name, source, f"{entity}."):
             return
+        before = len(self.report.diagnostics)
         type_ = self.type(statement.type, source)
         default: ir.Constant | None = None
-        if statement.default is not None:
+        if statement.default is not None and len(self.report.diagnostics) == before:
             default = constant(statement.default, type_, source, self.report)
-            if not statement.cites:
-                self.report.error(
-                    "missing-citation", f"what the absence of `{name}` means is not cited",
-                    source.span(*statement.default.at), help='add `cites "..."`',
-                )  # fmt: skip
-        presence = {"required": "required", "absent_means": "absent_means"}.get(
-            statement.presence, "may_be_unknown"
-        )
         self.found.facts[entity, name] = ir.FactDeclaration(
-            entity, name, type_, presence, default,  # type: ignore[arg-type]
-            tuple(cite.text for cite in statement.cites), statement.describe,
+            entity,
+            name,
+            type_,
+            cast(Literal["required", "absent_means", "may_be_unknown"], statement.presence),
+            default,
+            self._cites(statement.cites, source),
+            statement.describe,
             source.span(*statement.name.at).place,
-        )  # fmt: skip
+        )
 
     def _catalogue(self, statement: s.CatalogueDeclaration, source: Source) -> None:
         if not self._new("catalogue", statement.name, source):
             return
-        bounds = None
-        if statement.bounds and statement.inverse:
-            bounds = ir.Bounds(statement.bounds.name.text, statement.inverse.text)
-            if statement.inverse.text not in {f.name.text for f in statement.fields}:
-                self.report.error(
-                    "unknown-field", f"`{statement.inverse.text}` is no field of the catalogue",
-                    source.span(*statement.inverse.at), help="declare it with `field`",
-                )  # fmt: skip
-        self.found.catalogues[statement.name.text] = ir.Catalogue(
-            statement.name.text, self._keys(statement.keys, source),
-            self._keys(statement.fields, source), bounds, statement.describe,
+        name = statement.name.text
+        fields = self._keys(statement.fields, source)
+        for column in (*statement.keys, *statement.fields):
+            self._new("column", column.name, source, f"{name}.")
+        self.found.catalogues[name] = ir.Catalogue(
+            name,
+            self._keys(statement.keys, source),
+            fields,
+            self._bounds(statement, fields, source),
+            statement.describe,
             source.span(*statement.name.at).place,
-        )  # fmt: skip
+        )
+
+    def _bounds(
+        self, statement: s.CatalogueDeclaration, fields: tuple[ir.Key, ...], source: Source
+    ) -> ir.Bounds | None:
+        """The decile bounds of a catalogue, if it has any: rates, and a yes/no field that says
+        whether lower is better."""
+        bounds, inverse = statement.bounds, statement.inverse
+        if bounds is None or inverse is None:
+            return None
+        if not (isinstance(bounds.type, s.NamedType) and bounds.type.name == "rate"):
+            self.report.error(
+                "wrong-type",
+                "the bounds of deciles are rates",
+                source.span(*bounds.type.at),
+                help="write `rate`",
+            )
+        named = next((field for field in fields if field.name == inverse.text), None)
+        if named is None:
+            self.report.error(
+                "unknown-field",
+                f"`{inverse.text}` is no field of the catalogue",
+                source.span(*inverse.at),
+                help=suggest(inverse.text, [field.name for field in fields])
+                or "declare it with `field`",
+            )
+        elif not isinstance(named.type, YesNo):
+            self.report.error(
+                "wrong-type",
+                f"`{inverse.text}` is of type {type_name(named.type)}, but yes_no is needed",
+                source.span(*inverse.at),
+                help="declare it as `yes_no`",
+            )
+        return ir.Bounds(bounds.name.text, inverse.text)
 
     def _rule(self, rule: s.RuleSyntax, source: Source, track: str) -> None:
         if not self._known_entity(rule.entity, source):
             return
         written = Written(rule, source)
         name = rule.name.text
+        if name in self.found.entities:
+            self._taken(rule.name, "an entity", source)
+        if not rule.cites:
+            self.report.error(
+                "not-cited",
+                f"rule `{name}` has no citation",
+                written.span(rule),
+                help='add a line `cites "42 CFR ..."`',
+            )
+        of_clauses = [clause.cites for clause in rule.clauses]
+        of_pieces = [piece.cites for piece in rule.pieces]
+        for cites in (rule.cites, *of_clauses, *of_pieces):
+            self._cites(cites, source)
         others = self.found.rules.setdefault(name, [])
         same = [other for other in others if other.variant == written.variant]
         bare = [other for other in others if not other.variant or not written.variant]
@@ -308,60 +336,34 @@ class _Gather:
             )
 
     def finish(self) -> None:
-        """What needs all declarations: parents."""
-        for name, entity in list(self.found.entities.items()):
+        """What needs all declarations: who stands above whom."""
+        for name, entity in self.found.entities.items():
             if entity.parent and entity.parent not in self.found.entities:
                 self.report.error(
                     "unknown-entity",
                     f"unknown entity `{entity.parent}`",
                     self.found.spans["parent", name],
-                    help=suggest(entity.parent, self.found.entities) or "declare it",
+                    help=suggest(entity.parent, self.found.entities) or "declare it with `entity`",
                 )
-                del self.found.entities[name]
+        circles: set[frozenset[str]] = set()
+        for name in self.found.entities:
+            path = list(self._upwards(name))
+            if path[-1] == name and len(path) > 1 and frozenset(path) not in circles:
+                circles.add(frozenset(path))
+                self.report.error(
+                    "entity-cycle",
+                    "entities stand above each other: " + " of ".join(path),
+                    *[Label(self.found.spans["parent", each]) for each in path[:-1]],
+                    help="one of them is the root: it has no `of`",
+                )
 
-
-def declared_type(
-    known: Declarations, written: s.TypeSyntax, source: Source, report: Report
-) -> Type:
-    """A type as written where all declarations are known (a table's given column)."""
-    return _Gather(known, report).type(written, source)
-
-
-def constant(
-    written: s.Expression, type_: Type, source: Source, report: Report
-) -> ir.Constant | None:
-    """A constant written where a type is known (defaults, `outside gives`)."""
-    text, span = "", source.span(*written.at)
-    negative = isinstance(written, s.Unary) and written.op == "-"
-    inner = written.item if isinstance(written, s.Unary) and negative else written
-    match inner:
-        case s.Literal(sort="code", text=quoted):
-            text = quoted[1:-1]
-        case s.Literal(text=plain):
-            text = plain
-        case s.Path(parts=(member,)):
-            text = member
-    value = parse_value(("-" if negative else "") + text, type_) if text else None
-    if value is None or not within(value, type_):
-        report.error(
-            "wrong-value",
-            f"`{span.text}` is no value of this type",
-            span,
-            help=f"write a {type(type_).__name__.lower()} constant",
-        )
-        return None
-    return as_constant(value, type_)
-
-
-def as_constant(value: object, type_: Type) -> ir.Constant:
-    """A value as a constant node."""
-    if isinstance(value, bool):
-        return ir.Bool(value)
-    if isinstance(value, Fraction) and isinstance(type_, Number):
-        return ir.Num(value, type_.unit)
-    if isinstance(value, frozenset):
-        return ir.CodeSet(tuple(sorted(value)))
-    if isinstance(value, str):
-        return ir.Text(value)
-    assert isinstance(value, datetime.date)
-    return ir.Day(value)
+    def _upwards(self, name: str) -> Iterator[str]:
+        """The entity and those above it; ends with one that came before, if they go in a circle."""
+        seen: list[str] = []
+        while name:
+            yield name
+            if name in seen:
+                return
+            seen.append(name)
+            entity = self.found.entities.get(name)
+            name = entity.parent if entity else ""

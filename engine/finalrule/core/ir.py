@@ -86,7 +86,8 @@ class Let(Node, frozen=True, tag="let"):
 
 
 class Lookup(Node, frozen=True, tag="lookup"):
-    """A field of a catalogue's record; `none` where there is no such record or the cell is empty."""
+    """A field of a catalogue's record; `none` where there is no such record or its cell is
+    empty."""
 
     catalogue: str
     field: str
@@ -208,7 +209,8 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """A kind of record. `parent` is empty for a root; `keys` are unique among a parent's records."""
+    """A kind of record. `parent` is empty for a root; `keys` are unique among a parent's
+    records."""
 
     name: str
     parent: str
@@ -383,9 +385,9 @@ class Curve(Rule, frozen=True, tag="curve", kw_only=True):
 
 
 class Deciles(Rule, frozen=True, tag="deciles", kw_only=True):
-    """Decile interpolation: the best decile d whose lower bound the value meets (at least the bound;
-    at most, where the record is inverse) gives d + round((value - bound) / (next bound - bound)),
-    decile 10 gives 10. Winners: decile_1 .. decile_10, below, none."""
+    """Decile interpolation: the best decile d whose lower bound the value meets (at least the
+    bound; at most, where the record is inverse) gives d + round((value - bound) / (next bound -
+    bound)), decile 10 gives 10. Winners: decile_1 .. decile_10, below, none."""
 
     type: Number
     of: Expr

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Literal, TypedDict, cast
 
 from finalrule.core import ir
-from finalrule.core.declare import Declarations, Written, as_constant, constant, declared_type
+from finalrule.core.declare import Declarations, Written
 from finalrule.core.elaborate import catalogue_keys, elaborate
-from finalrule.core.scope import Scope
+from finalrule.core.rows import lower_row
+from finalrule.core.scope import Scope, a
+from finalrule.core.types import constant, type_of
 from finalrule.diagnostics import Label, Report, suggest
 from finalrule.language import syntax as s
-from finalrule.policy.model import CellText, Policy, RowCells, TableRows
+from finalrule.policy.model import Policy, TableRows
+from finalrule.source import Place
 from finalrule.values import (
     YES_NO,
+    Date,
     Enumeration,
     Number,
     Type,
     YesNo,
-    one_of,
-    parse_number,
-    parse_value,
-    type_name,
-    within,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
     """A rule in the core, and what only the checks need: the table's row checks, the curve's
-    declared direction and jumps, the rows' places."""
+    declared direction and jumps and the domain of its argument, the rows' places."""
 
     rule: ir.AnyRule
     written: Written
     checks: tuple[tuple[s.Expression, ir.Expr], ...] = ()
     never: str = ""
     jumps: tuple[tuple[s.JumpSyntax, ir.Expr], ...] = ()
+    domain: Number | None = None
     rows: TableRows | None = None
 
 
@@ -46,7 +46,7 @@ def lower(
 ) -> dict[str, Lowered]:
     """Every rule in force, by name. Variants that are not in force are checked all the same."""
     lowered: dict[str, Lowered] = {}
-    names = frozenset(in_force)
+    names, all_names = frozenset(in_force), frozenset(known.shapes)
     tables = {
         written.syntax.rows_of.text if written.syntax.rows_of else name
         for name, written in in_force.items()
@@ -55,18 +55,37 @@ def lower(
     for name, table in policy.tables.items():
         if name not in tables:
             report.error(
-                "unknown-table", f"no table in force is named `{name}`", table.span,
+                "unknown-table",
+                f"no table in force is named `{name}`",
+                table.span,
                 help=suggest(name, tables) or "delete it, or declare the table in a rules file",
-            )  # fmt: skip
+            )
     for name, blocks in known.rules.items():
         if name not in known.shapes:
             continue
         for written in blocks:
             chosen = in_force.get(name) is written
-            one = _Lower(known, policy, written, names, report).rule(chosen)
+            # What is not in force may read what is not: it need only be sound.
+            readable = names if chosen else all_names
+            one = _Lower(known, policy, written, readable, report).rule(chosen)
             if one is not None and chosen:
                 lowered[name] = one
     return lowered
+
+
+class _Common(TypedDict):
+    """The fields that every kind of rule has."""
+
+    name: str
+    entity: str
+    variant: str
+    title: str
+    cites: tuple[str, ...]
+    prints: str
+    lets: tuple[ir.Named, ...]
+    place: Place
+    force_cite: str
+    force_place: Place | None
 
 
 class _Lower:
@@ -84,16 +103,10 @@ class _Lower:
 
     def rule(self, chosen: bool) -> Lowered | None:
         """The rule; None when it is too broken to be lowered (reported)."""
-        if not self.syntax.cites:
-            self.report.error(
-                "missing-citation", f"rule `{self.syntax.name.text}` has no citation",
-                self.written.span(self.syntax), help='add a line `cites "42 CFR ..."`',
-            )  # fmt: skip
-        if self.syntax.prints and self.syntax.prints.text not in self.known.roundings:
-            self.scope.error(
-                "unknown-rounding", f"unknown rounding `{self.syntax.prints.text}`",
-                self.syntax.prints, help=suggest(self.syntax.prints.text, self.known.roundings),
-            )  # fmt: skip
+        if self.syntax.prints:
+            self._check_rounding(
+                self.syntax.prints, self.known.shapes[self.syntax.name.text].outputs
+            )
         match self.syntax.kind:
             case "rule":
                 return self._choice()
@@ -106,7 +119,7 @@ class _Lower:
             case _:
                 return self._select()
 
-    def _common(self) -> dict[str, object]:
+    def _common(self) -> _Common:
         syntax, stated = self.syntax, self.policy.rules.get(self.syntax.name.text)
         return {
             "name": syntax.name.text,
@@ -121,21 +134,49 @@ class _Lower:
             "force_place": stated.span.place if stated else None,
         }
 
+    def _check_rounding(self, name: s.Name, outputs: Mapping[str, Type]) -> None:
+        """Report a rounding rule that is not declared, or not for numbers of these outputs."""
+        declared = self.known.roundings.get(name.text)
+        if declared is None:
+            self.scope.unknown("unknown-rounding", name, self.known.roundings)
+            return
+        for type_ in outputs.values():
+            if not isinstance(type_, Number) or type_.unit != declared[0]:
+                self.scope.error(
+                    "unit-mismatch",
+                    f"`{name.text}` rounds {declared[0]}, but the outcome is {a(type_)}",
+                    name,
+                    help=f"name a rounding rule of {type_.unit}"
+                    if isinstance(type_, Number)
+                    else "only numbers are rounded: delete it",
+                )
+                return
+
     def _lets(self) -> list[ir.Named]:
         named = []
         for let in self.syntax.lets:
-            name = let.name.text
-            taken = name in self.scope.lets or (self.scope.entity, name) in self.known.facts
-            if taken or name in self.known.shapes:
-                self.scope.error(
-                    "name-taken", f"`{name}` is already a fact, rule or let here", let.name,
-                    help="give the let another name",
-                )  # fmt: skip
-                continue
-            typed = elaborate(let.value, self.scope)
-            self.scope.lets[name] = typed.type
-            named.append(ir.Named(name, typed.expr))
+            if self._is_free(let.name):
+                typed = elaborate(let.value, self.scope)
+                self.scope.lets[let.name.text] = typed.type
+                named.append(ir.Named(let.name.text, typed.expr))
+            else:
+                # It means what its author thinks: no errors where it is read.
+                self.scope.lets[let.name.text] = None
         return named
+
+    def _is_free(self, name: s.Name) -> bool:
+        """Whether a let may have this name; reported when not."""
+        taken = {
+            "a let": name.text in self.scope.lets,
+            "a fact": (self.scope.entity, name.text) in self.known.facts,
+            "a rule": name.text in self.known.shapes,
+        }
+        what = next((kind for kind, yes in taken.items() if yes), "")
+        if what:
+            self.scope.error(
+                "name-taken", f"`{name.text}` is already {what}", name, help="choose another name"
+            )
+        return not what
 
     def _output(self) -> Type:
         return self.known.shapes[self.syntax.name.text].outputs[""]
@@ -145,9 +186,12 @@ class _Lower:
         for name in names:
             if name.text in seen:
                 self.scope.error(
-                    "declared-twice", f"two {what}s are named `{name.text}`",
-                    name, seen[name.text], help="each needs a name of its own",
-                )  # fmt: skip
+                    "declared-twice",
+                    f"two {what}s are named `{name.text}`",
+                    name,
+                    seen[name.text],
+                    help="each needs a name of its own",
+                )
             seen[name.text] = name
 
     # --- rule ----------------------------------------------------------------------------------
@@ -161,10 +205,14 @@ class _Lower:
             when = elaborate(clause.when, self.scope, YES_NO).expr if clause.when else None
             clauses.append(
                 ir.Clause(
-                    clause.name.text, value.expr, when, clause.kind,  # type: ignore[arg-type]
-                    clause.because, tuple(cite.text for cite in clause.cites),
+                    clause.name.text,
+                    value.expr,
+                    when,
+                    cast(Literal["when", "otherwise", "always"], clause.kind),
+                    clause.because,
+                    tuple(cite.text for cite in clause.cites),
                     self.written.span(clause).place,
-                )  # fmt: skip
+                )
             )
         kinds = [clause.kind for clause in self.syntax.clauses]
         if not kinds:
@@ -177,7 +225,7 @@ class _Lower:
         if kinds == ["otherwise"]:
             self._incomplete("`otherwise` needs another clause", "write `always`")
         return Lowered(
-            ir.Choice(**common, type=output, clauses=tuple(clauses)),  # type: ignore[arg-type]
+            ir.Choice(**common, type=output, clauses=tuple(clauses)),
             self.written,
         )
 
@@ -191,18 +239,25 @@ class _Lower:
     def _table(self, chosen: bool) -> Lowered | None:
         syntax = self.syntax
         common = self._common()
-        lets: list[ir.Named] = list(common["lets"])  # type: ignore[call-overload]
+        lets = list(common["lets"])
         gather = self.known.shapes[syntax.name.text].outputs
         given = []
-        columns = Scope(
-            self.known, self.written.source, self.scope.entity, frozenset(), self.report
-        )
+        columns = replace(self.scope, lets={}, columns_only=True)
         for column in syntax.given:
             type_ = self._column_type(column)
             assert column.value is not None
+            if column.name.text in self.scope.lets:
+                self.scope.error(
+                    "name-taken",
+                    f"`{column.name.text}` is already a let",
+                    column.name,
+                    help="choose another name",
+                )
             lets.append(ir.Named(column.name.text, elaborate(column.value, self.scope, type_).expr))
             given.append(ir.Key(column.name.text, type_))
             columns.lets[column.name.text] = type_
+        if not syntax.gives:
+            self._incomplete("it gives nothing", "add `gives NAME: TYPE`")
         self._unique([c.name for c in (*syntax.given, *syntax.gives)], "column")
         where = elaborate(syntax.where, columns, YES_NO).expr if syntax.where else None
         outside = None
@@ -211,9 +266,7 @@ class _Lower:
         if (where is None) != (syntax.outside is None):
             self._incomplete("`where` and `outside gives` go together", "write both or neither")
         columns.lets.update(gather)
-        checks = tuple(
-            (check, elaborate(check, columns, YES_NO).expr) for check in syntax.checks
-        )
+        checks = tuple((check, elaborate(check, columns, YES_NO).expr) for check in syntax.checks)
         gives = tuple(ir.Key(name, type_) for name, type_ in gather.items())
         common["lets"] = tuple(lets)
         stated = self.policy.tables.get(syntax.rows_of.text if syntax.rows_of else syntax.name.text)
@@ -227,14 +280,31 @@ class _Lower:
                     help="add the rows under `tables:`",
                 )
             return None
-        rows = tuple(self._row(row, tuple(given), gives) for row in stated.rows.values())
+        rows = tuple(
+            lower_row(row, syntax.name.text, tuple(given), gives, self.report)
+            for row in stated.rows.values()
+        )
         table = ir.Table(
-            **common, given=tuple(given), gives=gives, where=where, outside=outside, rows=rows,  # type: ignore[arg-type]
-        )  # fmt: skip
+            **common,
+            given=tuple(given),
+            gives=gives,
+            where=where,
+            outside=outside,
+            rows=rows,
+        )
         return Lowered(table, self.written, checks=checks, rows=stated)
 
     def _column_type(self, column: s.TypedName) -> Type:
-        return declared_type(self.known, column.type, self.written.source, self.report)
+        type_ = type_of(column.type, self.known.types, self.written.source, self.report)
+        if not isinstance(type_, YesNo | Enumeration | Number):
+            self.scope.error(
+                "wrong-type",
+                f"rows cannot test {a(type_)}",
+                column.type,
+                help="a given column is yes or no, an enumeration or a number",
+            )
+            return YES_NO
+        return type_
 
     def _outside(self, types: list[Type]) -> tuple[ir.Constant, ...]:
         written = self.syntax.outside or ()
@@ -250,70 +320,30 @@ class _Lower:
         ]
         return tuple(value for value in constants if value is not None)
 
-    def _row(
-        self, row: RowCells, given: tuple[ir.Key, ...], gives: tuple[ir.Key, ...]
-    ) -> ir.Row:
-        known = [key.name for key in (*given, *gives)]
-        for name, cell in row.cells.items():
-            if name not in known:
-                self.report.error(
-                    "unknown-column", f"table `{self.syntax.name.text}` has no column `{name}`",
-                    cell.span, help=suggest(name, known) or f"its columns are {one_of(known)}",
-                )  # fmt: skip
-        missing = [name for name in known if name not in row.cells]
-        if missing:
-            self.report.error(
-                "missing-column", f"row `{row.name}` has no {one_of(missing)}", row.span,
-                help="a row states every column",
-            )  # fmt: skip
-        cells = tuple(self._cell(row.cells.get(key.name), key.type) for key in given)
-        values = tuple(self._cell_value(row.cells.get(key.name), key.type) for key in gives)
-        return ir.Row(row.name, cells, values, str(row.cite), row.span.place, row.unverified)
-
-    def _cell_value(self, cell: CellText | None, type_: Type) -> ir.Constant:
-        value = parse_value(cell.text, type_) if cell else None
-        if value is None or not within(value, type_):
-            if cell:
-                self._wrong_cell(cell, type_)
-            return ir.Bool(False)
-        return as_constant(value, type_)
-
-    def _wrong_cell(self, cell: CellText, type_: Type) -> None:
-        self.report.error(
-            "wrong-cell", f"`{cell.text}` is no value of {type_name(type_)}",
-            cell.span, help=f"write a value of {type_name(type_)}",
-        )  # fmt: skip
-
-    def _cell(self, cell: CellText | None, type_: Type) -> ir.Cell:
-        if cell is None or cell.text == "any":
-            return ir.Cell()
-        if isinstance(type_, YesNo | Enumeration):
-            if parse_value(cell.text, type_) is None:
-                self._wrong_cell(cell, type_)
-            return ir.Cell(equals=cell.text)
-        parsed = _range(cell.text, type_) if isinstance(type_, Number) else None
-        if parsed is None:
-            self._wrong_cell(cell, type_)
-            return ir.Cell()
-        return parsed
-
     # --- curve ---------------------------------------------------------------------------------
 
     def _curve(self) -> Lowered | None:
         syntax, common, output = self.syntax, self._common(), self._output()
         if not isinstance(output, Number) or syntax.of is None:
-            self._incomplete("a curve is of a number and gives a number", "add `of EXPRESSION`")
+            self._incomplete(
+                "a curve is of a number and gives a number",
+                "add `of EXPRESSION`" if syntax.of is None else "give it a number type",
+            )
             return None
         of = elaborate(syntax.of, self.scope)
         if not isinstance(of.type, Number):
+            if of.type is not None:
+                self._incomplete("a curve is of a number", "name a number after `of`")
             return None
+        if not syntax.pieces:
+            self._incomplete("it has no piece", "add `piece NAME: from X through Y: ...`")
         self._unique([piece.name for piece in syntax.pieces], "piece")
         pieces = tuple(self._piece(piece, of.type, output) for piece in syntax.pieces)
         jumps = tuple(
             (jump, elaborate(jump.place, self.scope, of.type).expr) for jump in syntax.jumps
         )
-        curve = ir.Curve(**common, type=output, of=of.expr, pieces=pieces)  # type: ignore[arg-type]
-        return Lowered(curve, self.written, never=syntax.never, jumps=jumps)
+        curve = ir.Curve(**common, type=output, of=of.expr, pieces=pieces)
+        return Lowered(curve, self.written, never=syntax.never, jumps=jumps, domain=of.type)
 
     def _piece(self, piece: s.PieceSyntax, of: Number, output: Number) -> ir.Piece:
         def x(node: s.Expression) -> ir.Expr:
@@ -324,14 +354,19 @@ class _Lower:
 
         line = [(x(a), y(b)) for a, b in piece.points]
         return ir.Piece(
-            piece.name.text, x(piece.low), piece.low_included, x(piece.high), piece.high_included,
+            piece.name.text,
+            x(piece.low),
+            piece.low_included,
+            x(piece.high),
+            piece.high_included,
             "line" if line else "flat",
             line[0][0] if line else None,
             line[0][1] if line else y(piece.flat) if piece.flat else ir.Bool(False),
             line[1][0] if line else None,
             line[1][1] if line else None,
-            tuple(cite.text for cite in piece.cites), self.written.span(piece).place,
-        )  # fmt: skip
+            tuple(cite.text for cite in piece.cites),
+            self.written.span(piece).place,
+        )
 
     # --- deciles -------------------------------------------------------------------------------
 
@@ -346,20 +381,22 @@ class _Lower:
             return None
         assert syntax.of and syntax.catalogue and syntax.rounding and syntax.below and syntax.none
         found, keys = catalogue_keys(syntax.catalogue, syntax.keys, self.scope)
-        if found is None or found.bounds is None:
+        if found is None:
+            return None
+        if found.bounds is None:
             self._incomplete("its catalogue has no `bounds`", "name a catalogue with bounds")
             return None
-        if syntax.rounding.text not in self.known.roundings:
-            self.scope.error(
-                "unknown-rounding", f"unknown rounding `{syntax.rounding.text}`", syntax.rounding,
-                help=suggest(syntax.rounding.text, self.known.roundings),
-            )  # fmt: skip
+        self._check_rounding(syntax.rounding, {"": output})
         deciles = ir.Deciles(
-            **common, type=output, of=elaborate(syntax.of, self.scope, _rate()).expr,  # type: ignore[arg-type]
-            catalogue=found.name, keys=keys, rounding=syntax.rounding.text,
+            **common,
+            type=output,
+            of=elaborate(syntax.of, self.scope, _rate()).expr,
+            catalogue=found.name,
+            keys=keys,
+            rounding=syntax.rounding.text,
             below=elaborate(syntax.below, self.scope, output).expr,
             none=elaborate(syntax.none, self.scope, output).expr,
-        )  # fmt: skip
+        )
         return Lowered(deciles, self.written)
 
     # --- select --------------------------------------------------------------------------------
@@ -367,56 +404,66 @@ class _Lower:
     def _select(self) -> Lowered | None:
         syntax, common = self.syntax, self._common()
         entity = self.known.entities[self.scope.entity]
+        if not entity.parent:
+            self._incomplete(
+                f"{entity.name} is below no entity among whose records to choose",
+                "select from an entity that is `of` another",
+            )
+            return None
         where = elaborate(syntax.where, self.scope, YES_NO).expr if syntax.where else None
         per = tuple(elaborate(key, self.scope).expr for key in syntax.per)
-        by = tuple(
-            ir.Order(elaborate(order.by, self.scope).expr, order.descending) for order in syntax.by
-        )
-        parent = Scope(
-            self.known, self.written.source, entity.parent or entity.name,
-            self.scope.in_force, self.report,
-        )  # fmt: skip
+        by = tuple(ir.Order(self._rank(order.by), order.descending) for order in syntax.by)
         best: ir.Expr | None = None
         if syntax.best is not None:
+            parent = replace(self.scope, entity=entity.parent, lets={})
             count = Number("count", Fraction(0), Fraction(0))
             best = elaborate(syntax.best, parent, count).expr
         elif not syntax.best_all:
             self._incomplete("it does not say how many", "add `best N` or `best all`")
-        keys = {key.name for key in entity.keys}
-        grouped = {key.name for key in per if isinstance(key, ir.Fact)}
-        ties = tuple(name.text for name in syntax.ties)
-        for name in syntax.ties:
+        ties = self._ties(entity, per)
+        select = ir.Select(
+            **common,
+            where=where,
+            per=per,
+            best=best,
+            by=by,
+            ties=ties,
+        )
+        return Lowered(select, self.written)
+
+    def _rank(self, by: s.Expression) -> ir.Expr:
+        ranked = elaborate(by, self.scope)
+        if ranked.type is not None and not isinstance(ranked.type, Number | Date | YesNo):
+            self.scope.error(
+                "wrong-type",
+                f"records cannot be ranked by {a(ranked.type)}",
+                by,
+                help="rank by numbers, dates, or yes before no",
+            )
+        return ranked.expr
+
+    def _ties(self, entity: ir.Entity, per: tuple[ir.Expr, ...]) -> tuple[str, ...]:
+        """The keys that break ties; with those that `per` groups by, they make the order unique."""
+        keys = [key.name for key in entity.keys]
+        ties = tuple(name.text for name in self.syntax.ties)
+        for name in self.syntax.ties:
             if name.text not in keys:
                 self.scope.error(
-                    "unknown-key", f"`{name.text}` is no key of {entity.name}", name,
-                    help=suggest(name.text, keys) or "ties are broken by keys of the entity",
-                )  # fmt: skip
-        if not keys <= set(ties) | grouped:
+                    "not-a-key",
+                    f"`{name.text}` is no key of {entity.name}",
+                    name,
+                    help=suggest(name.text, keys) or f"its keys are {', '.join(keys) or 'none'}",
+                )
+        grouped = {
+            key.name for key in per if isinstance(key, ir.Fact) and key.entity == entity.name
+        }
+        if set(ties) <= set(keys) and not set(keys) <= set(ties) | grouped:
             self._incomplete(
                 "its order is not unique: two records may tie",
-                f"end with `ties by {', '.join(key.name for key in entity.keys)}`",
+                f"end with `ties by {', '.join(keys)}`",
             )
-        select = ir.Select(
-            **common, where=where, per=per, best=best, by=by, ties=ties,  # type: ignore[arg-type]
-        )  # fmt: skip
-        return Lowered(select, self.written)
+        return ties
 
 
 def _rate() -> Number:
     return Number("rate", Fraction(0), Fraction(0))
-
-
-def _range(text: str, type_: Number) -> ir.Cell | None:
-    """`<= 15`, `> 15`, `16..24` or one number."""
-    if match := re.match(r"^(<=|<|>=|>)\s*(.+)$", text):
-        value = parse_number(match[2], type_.unit)
-        if value is None:
-            return None
-        if match[1].startswith("<"):
-            return ir.Cell(high=value, high_included=match[1] == "<=")
-        return ir.Cell(low=value, low_included=match[1] == ">=")
-    if ".." in text:
-        low, high = (parse_number(part, type_.unit) for part in text.split("..", 1))
-        return None if low is None or high is None else ir.Cell(low=low, high=high)
-    value = parse_number(text, type_.unit)
-    return None if value is None else ir.Cell(low=value, high=value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 from finalrule.core.lower import Lowered
@@ -37,7 +38,7 @@ def order(lowered: Mapping[str, Lowered], report: Report) -> list[Lowered]:
 
 def _cycle(names: list[str], lowered: Mapping[str, Lowered], report: Report) -> None:
     labels = []
-    for name, following in zip(names, names[1:], strict=False):
+    for name, following in itertools.pairwise(names):
         one = lowered[name]
         labels.append(Label(one.written.span(one.written.syntax.name), f"reads {following}"))
     report.error(

@@ -43,7 +43,9 @@ WRONG = Typed(NOTHING, None)
 
 @dataclass(slots=True)
 class Scope:
-    """Where an expression stands: its file, its entity and the lets that it may read."""
+    """Where an expression stands: its file, its entity and the lets that it may read. `hidden` are
+    the lets of the record around an aggregate; with `columns_only` nothing is read but lets (which
+    then are a table's columns) and figures."""
 
     known: Declarations
     source: Source
@@ -52,6 +54,7 @@ class Scope:
     report: Report
     lets: dict[str, Type | None] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
+    columns_only: bool = False
 
     def inside(self, entity: str) -> Scope:
         """The scope of an aggregate's inner expressions."""
@@ -66,11 +69,12 @@ class Scope:
         self.report.error(code, message, *made, help=help)
         return WRONG
 
-    def unknown(self, what: str, node: s.Name | s.Path, known: Iterable[str]) -> Typed:
-        """Report a name that nothing declares."""
+    def unknown(self, code: str, node: s.Name | s.Path, known: Iterable[str]) -> Typed:
+        """Report a name that nothing declares; the code is `unknown-` and what it would be."""
         text = node.text if isinstance(node, s.Name) else ".".join(node.parts)
+        what = code.removeprefix("unknown-")
         return self.error(
-            f"unknown-{what}",
+            code,
             f"unknown {what} `{text}`",
             node,
             help=suggest(text, known) or f"no {what} has this name",

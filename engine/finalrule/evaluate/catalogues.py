@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from finalrule.catalogue.read import Catalogue as Rows
@@ -77,6 +78,27 @@ class TypedCatalogue:
                         self.rows.span(row, field.name),
                         help="import the measures again, or correct the declaration",
                     )
+            if self.declared.bounds is not None:
+                self._check_bounds(row, self.declared.bounds, report)
+
+    def _check_bounds(self, row: Row, declared: ir.Bounds, report: Report) -> None:
+        """Bounds are numbers, all there or none (the first may be missing), worst to best."""
+        texts = {name: self.rows.cell(row, name) for name in DECILES}
+        lower = {name: parse_decimal(text) for name, text in texts.items()}
+        known = {name: bound for name, bound in lower.items() if bound is not None}
+        wrong = [name for name, text in texts.items() if text and name not in known]
+        if known and not wrong:
+            wrong = [name for name in DECILES[1:] if name not in known]
+        sign = -1 if self.rows.cell(row, declared.inverse) == "yes" else 1
+        if not wrong:
+            wrong = [b for a, b in pairwise(known) if (known[b] - known[a]) * sign < 0]
+        for name in wrong:
+            report.error(
+                "wrong-bounds",
+                f"`{texts[name]}` cannot be the bound of {name}",
+                self.rows.span(row, name),
+                help="bounds are numbers from worst to best, all of them or none; d1 may be empty",
+            )
 
 
 def cell_value(text: str, type_: Type) -> Value | None:

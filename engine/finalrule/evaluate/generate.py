@@ -96,6 +96,7 @@ class _Rows:
     def __init__(self, catalogue: TypedCatalogue) -> None:
         self.catalogue = catalogue
         self.keys = list(catalogue.rows.rows)
+        self.fitting: dict[tuple[str | None, ...], list[tuple[str, ...]]] = {}
         self.by_value: dict[str, dict[Value | None, list[tuple[str, ...]]]] = {}
         for key in self.keys:
             record = catalogue.record(key) or {}
@@ -105,7 +106,8 @@ class _Rows:
 
     def keys_at(self, binding: Binding, place: int) -> list[str]:
         """The codes at one place of the keys of the records that a binding can read."""
-        return list(dict.fromkeys(key[place] for key in self.keys if _reads(binding, key)))
+        wanted = binding.wanted({})
+        return list(dict.fromkeys(key[place] for key in self.keys if _reads(key, wanted)))
 
     def choose(
         self, binding: Binding, known: Mapping[str, Value], random: Random
@@ -114,21 +116,19 @@ class _Rows:
         if self.by_value and not known and random.random() < 0.7:
             values = random.choice(list(self.by_value.values()))
             found = random.choice(random.choice(list(values.values())))
-            if _reads(binding, found):
+            if _reads(found, binding.wanted({})):
                 return found
-        fitting = [key for key in self.keys if _reads(binding, key, known)]
+        wanted = binding.wanted(known)
+        fitting = self.fitting.get(wanted)
+        if fitting is None:
+            fitting = [key for key in self.keys if _reads(key, wanted)]
+            self.fitting[wanted] = fitting
         return random.choice(fitting) if fitting else None
 
 
-def _reads(binding: Binding, key: Sequence[str], known: Mapping[str, Value] | None = None) -> bool:
-    """Whether a binding can read the record with this key, given the facts that are known."""
-    for part, wanted in zip(key, binding.keys, strict=True):
-        if isinstance(wanted, ir.Text):
-            if part != wanted.value:
-                return False
-        elif known and wanted in known and part != known[wanted]:
-            return False
-    return True
+def _reads(key: Sequence[str], wanted: Sequence[str | None]) -> bool:
+    """Whether a record's key has every part that is wanted."""
+    return all(want is None or want == part for part, want in zip(key, wanted, strict=True))
 
 
 class _Making:

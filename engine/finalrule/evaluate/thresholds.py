@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -29,6 +29,13 @@ class Binding:
 
     catalogue: str
     keys: tuple[str | ir.Text, ...]
+
+    def wanted(self, known: Mapping[str, Value]) -> tuple[str | None, ...]:
+        """What a record's key must be, part by part, given facts that are known; None: anything."""
+        return tuple(
+            key.value if isinstance(key, ir.Text) else str(known[key]) if key in known else None
+            for key in self.keys
+        )
 
 
 @dataclass(slots=True)

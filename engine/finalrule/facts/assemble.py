@@ -11,10 +11,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from finalrule.catalogue.read import Catalogue
+from finalrule.core.expressions import constant_value
 from finalrule.core.ir import Program
 from finalrule.diagnostics import Diagnostic, Label, Pointer, Report
 from finalrule.facts.case import Case, Given, Record
-from finalrule.facts.declared import UNIT, Declared, constant_value, unfit
+from finalrule.facts.declared import UNIT, Declared, unfit
 from finalrule.facts.fact_sources import where_from
 from finalrule.facts.measures import measures_of
 from finalrule.facts.parts import Found, Part

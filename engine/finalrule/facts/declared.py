@@ -72,21 +72,6 @@ class Declared:
         return self.entities[path[0]].parent if path else entity
 
 
-def constant_value(constant: ir.Constant) -> Value:
-    """A declared default as a value."""
-    match constant:
-        case ir.Num(value=number):
-            return number
-        case ir.Bool(value=flag):
-            return flag
-        case ir.Text(value=text):
-            return text
-        case ir.Day(value=day):
-            return day
-        case ir.CodeSet(values=codes):
-            return frozenset(codes)
-
-
 def read_fact(item: Item, declaration: ir.FactDeclaration) -> Value | None:
     """A fact's value as its declaration types it: numbers as JSON numbers, or as text with their
     unit (`85%`, `$90,000.50`); yes and no as true and false, or as those words. Bounds are not

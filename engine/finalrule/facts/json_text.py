@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import BinaryIO
 
-from finalrule.diagnostics import Label, Pointer, Report
+from finalrule.diagnostics import Pointer, Report
 from finalrule.facts.json_item import Item
 from finalrule.source import Source, Span
 from finalrule.values import MAXIMUM_DIGITS
@@ -24,7 +24,6 @@ from finalrule.values import MAXIMUM_DIGITS
 MAXIMUM_BYTES = 16 * 1024 * 1024
 MAXIMUM_NESTING = 64
 _MAXIMUM_EXPONENT = 40
-_SHOWN_LINE = 160
 
 # A string (also one that nobody closed, so that the scan stays linear), or a bracket.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -115,14 +114,10 @@ def _reason(error: json.JSONDecodeError, text: str) -> str:
     return f"{reason} (line {error.lineno}, column {error.colno})"
 
 
-def _place(source: Source, offset: int) -> Span | Label:
-    """The character itself, unless its line is too long to be shown."""
+def _place(source: Source, offset: int) -> Span:
+    """The character itself; the last one where the text ends too early."""
     at = min(offset, max(len(source.text) - 1, 0))
-    line, _ = source.line_column(at)
-    if len(source.line_text(line)) <= _SHOWN_LINE:
-        return source.span(at, at + 1)
-    near = " ".join(source.text[max(at - 20, 0) : at + 20].split())
-    return Label(Pointer(source.path, ""), f"near {near}")
+    return source.span(at, at + 1)
 
 
 def _nesting_is_bounded(text: str, source: Source, report: Report) -> bool:

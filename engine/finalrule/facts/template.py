@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from finalrule.core.expressions import constant_value
 from finalrule.core.ir import FactDeclaration, Program
 from finalrule.facts.block import NAME
 from finalrule.facts.clinician import API_FACTS
-from finalrule.facts.declared import UNIT, Declared, constant_value
+from finalrule.facts.declared import UNIT, Declared
 from finalrule.facts.fact_sources import in_block, where_from
 from finalrule.facts.json_item import Json
 from finalrule.values import Enumeration, show, type_name

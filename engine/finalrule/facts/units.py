@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from finalrule.diagnostics import Label, Pointer, Report
 from finalrule.facts.block import read_block
@@ -14,7 +17,7 @@ from finalrule.facts.clinician import FactsFile, api_part, read_facts_file
 from finalrule.facts.cost_results import CostResult, read_cost_results
 from finalrule.facts.declared import UNIT, Declared
 from finalrule.facts.json_item import Item
-from finalrule.facts.json_text import read_json
+from finalrule.facts.json_text import MAXIMUM_BYTES, read_json
 from finalrule.facts.measures import Measures
 from finalrule.facts.parts import Found, Part
 from finalrule.facts.qpp_json import MeasurementSet, Submission, read_submission
@@ -32,7 +35,7 @@ class UnitKey:
     year: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Unit:
     """What the files say of one scoring unit: `parts` are of the unit itself, each with what is
     below it. `at` is its first submission."""
@@ -70,10 +73,16 @@ def gather_units(
     return units
 
 
+@lru_cache(maxsize=1)
+def _content(stream: BinaryIO) -> bytes:
+    """What standard input holds, read once: each further policy of a run asks for it again."""
+    return stream.read(MAXIMUM_BYTES + 1)
+
+
 def _documents(paths: Sequence[Path], report: Report) -> Iterator[Item]:
     for path in paths:
         if str(path) == STANDARD_INPUT:
-            document = read_json(sys.stdin.buffer, "<standard input>", report)
+            document = read_json(io.BytesIO(_content(sys.stdin.buffer)), "<standard input>", report)
             if document:
                 yield document
             continue
@@ -146,24 +155,20 @@ def _add_facts(
 ) -> None:
     read = [read_facts_file(document) for document in _documents(paths, report)]
     files = [file for file in read if file]
-    matched: dict[int, list[Unit]] = {
-        index: [unit for unit in units if _is_about(file, unit)] for index, file in enumerate(files)
-    }
-    blocks: dict[int, Part | None] = {}
-    for index, file in enumerate(files):
-        if not matched[index]:
+    matched = [[unit for unit in units if _is_about(file, unit)] for file in files]
+    for file, about in zip(files, matched, strict=True):
+        if not about:
             if complete:
                 _unmatched(file)
             continue
-        blocks[index] = read_block(file.block, declared) if file.block else None
-        block = blocks[index]
+        block = read_block(file.block, declared) if file.block else None
         if block:
-            for unit in _units_of_block(file, block, matched[index]):
+            for unit in _units_of_block(file, block, about):
                 unit.parts.append(block)
     for unit in units:
         roster = _roster(unit)
-        for index, file in enumerate(files):
-            if unit not in matched[index]:
+        for file, about in zip(files, matched, strict=True):
+            if unit not in about:
                 continue
             single = unit.key.entity_type == "individual"
             listed = single or file.npi in roster
@@ -239,15 +244,17 @@ def _add_cost(
     complete: bool,
     report: Report,
 ) -> None:
+    owners: dict[tuple[str, str], list[Unit]] = {}
+    for unit in units:
+        owners.setdefault((unit.key.tin, unit.key.npi), []).append(unit)
     for path in paths:
         results = read_cost_results(path, measures, declared, report)
         strays = []
         for result in results:
-            owner = (result.tin, result.npi)
-            owners = [unit for unit in units if (unit.key.tin, unit.key.npi) == owner]
-            for unit in owners:
+            owned = owners.get((result.tin, result.npi), [])
+            for unit in owned:
                 _add_cost_result(unit, result, report)
-            if not owners:
+            if not owned:
                 strays.append(result)
         if strays and complete:
             _cost_unmatched(path, strays, len(strays) == len(results), report)

@@ -268,7 +268,9 @@ _BINARY = {"either": "or", "both": "and"}
 def _expression(node: Node) -> s.Expression:
     data, at, parts = str(node.data), _at(node), node.children
     if data in _LITERALS:
-        return s.Literal(at=at, sort=data, text=str(parts[0]))
+        # The blank in `10 points` may be any number of blanks.
+        text = " ".join(parts[0].split()) if data in ("points", "days") else str(parts[0])
+        return s.Literal(at=at, sort=data, text=text)
     if data == "parenthesis":
         return _expression(parts[0])
     if data in _BINARY:
@@ -337,9 +339,7 @@ def _lookup(at: s.At, parts: list[Node]) -> s.Lookup:
 
 def _listed(at: s.At, parts: list[Node]) -> s.Listed:
     catalogue, *keys = parts
-    return s.Listed(
-        at=at, catalogue=_name(catalogue), keys=tuple(_expression(key) for key in keys)
-    )
+    return s.Listed(at=at, catalogue=_name(catalogue), keys=tuple(_expression(key) for key in keys))
 
 
 def _if_in_force(at: s.At, parts: list[Node]) -> s.IfInForce:
@@ -380,9 +380,7 @@ _EXPRESSIONS: dict[str, Any] = {
         path=_path(_at(parts[1]), parts[1].children),
     ),
     "call": _call,
-    "convert": lambda at, parts: s.Convert(
-        at=at, item=_expression(parts[0]), unit=_name(parts[1])
-    ),
+    "convert": lambda at, parts: s.Convert(at=at, item=_expression(parts[0]), unit=_name(parts[1])),
     "fold": lambda at, parts: _aggregate(str(parts[0]), at, parts[1:]),
     "count": lambda at, parts: _aggregate("count", at, parts),
     "any_record": lambda at, parts: _aggregate("any", at, parts),

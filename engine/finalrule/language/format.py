@@ -205,9 +205,7 @@ class _Formatter:
         last = len(nodes) - 1
         return last if last and nodes[last - 1] in ("=", ":") else 0
 
-    def _assigned(
-        self, head: Sequence[Node], value: Node, indent: int, nest: int
-    ) -> list[str]:
+    def _assigned(self, head: Sequence[Node], value: Node, indent: int, nest: int) -> list[str]:
         name, text, kind = self._flat(head), self._flat([value]), _kind(value)
         if name is not None and text is not None:
             if indent + len(name) + 1 + len(text) <= WIDTH:
@@ -227,7 +225,8 @@ class _Formatter:
         texts = [self._flat(part) for part in parts]
         plain = next((i for i, part in enumerate(parts) if _kind(part[0]) == "cites"), len(parts))
         taken = next(
-            (count for count in (plain, 2) if self._joined(parts[:count], texts[:count], _INDENT)), 1
+            (count for count in (plain, 2) if self._joined(parts[:count], texts[:count], _INDENT)),
+            1,
         )
         lines = self._line([node for part in parts[:taken] for node in part], _INDENT, _INDENT)
         while taken < len(parts):
@@ -239,9 +238,7 @@ class _Formatter:
             taken = end
         return lines
 
-    def _joined(
-        self, parts: list[Sequence[Node]], texts: list[str | None], indent: int
-    ) -> bool:
+    def _joined(self, parts: list[Sequence[Node]], texts: list[str | None], indent: int) -> bool:
         """Whether the parts stand on one line: they fit, and no comment is between them."""
         fits = indent + sum(len(text or "") + 1 for text in texts) - 1 <= WIDTH
         own = any(_start(_first(part[0])) in self.own for part in parts[1:])
@@ -282,7 +279,11 @@ class _Formatter:
             return Group((self._document(left), Nest(_INDENT, (Line(), self._run(rest)))))
         if kind == "parenthesis":
             opening, inner, closing = children
-            return (self._document(opening), Nest(1, self._document(inner)), self._document(closing))
+            return (
+                self._document(opening),
+                Nest(1, self._document(inner)),
+                self._document(closing),
+            )
         if kind == "line":
             word, start, to, end = children
             after = Nest(_INDENT, (Line(), self._run([to, end])))
@@ -355,7 +356,9 @@ class _Formatter:
         else:
             for i, item in enumerate(items):
                 inside.extend((Line(), item) if i else (item,))
-        return Group((self._document(opening), Nest(_INDENT, tuple(inside)), self._document(closing)))
+        return Group(
+            (self._document(opening), Nest(_INDENT, tuple(inside)), self._document(closing))
+        )
 
 
 def _level(node: Node) -> str:

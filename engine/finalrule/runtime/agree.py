@@ -7,6 +7,7 @@ durable-rules and compares. The same seed gives the same cases, however many pro
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.evaluate.catalogues import open_catalogues
 from finalrule.evaluate.generate import Generator
 from finalrule.evaluate.made_up import with_made_up
+from finalrule.evaluate.outcomes import winners
 from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.shrink import case_text, shrink
 from finalrule.evaluate.thresholds import find_thresholds
@@ -159,7 +161,7 @@ class Bench:
         self, count: int, seed: int, progress: Callable[[int], None]
     ) -> tuple[list[tuple[Fault, int]], list[Fault]]:
         """Seeded faults with the number of cases after which each was found, and those that were
-        not. `progress` is told how many are found."""
+        not. `progress` is told how many more are found."""
         open_ = [
             (fault, Engine([fault.ruleset])) for fault in seed_faults(self.rulesets, count, seed)
         ]
@@ -176,8 +178,7 @@ class Bench:
                     found.append((fault, number + 1))
                 else:
                     left.append((fault, engine))
-            if len(left) < len(open_):
-                progress(len(found))
+            progress(len(open_) - len(left))
             open_ = left
         return found, [fault for fault, _ in open_]
 
@@ -200,8 +201,6 @@ def _label(failure: Failure) -> str:
 
 def never_won(program: ir.Program, agreement: Agreement) -> list[tuple[str, str]]:
     """Rule and winner of all that no case reached although it can be."""
-    from finalrule.evaluate.outcomes import winners
-
     left_out = unreachable(program)
     return [
         (rule.name, winner)
@@ -277,6 +276,7 @@ def _died(code: int | None, case: str) -> Failure:
 def _serve(
     connection: Connection, current: Any, program: ir.Program, root: Path, seed: int
 ) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     bench = Bench(program, root)
 
     def note(number: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from itertools import combinations
+from math import comb
 
 # Whole numbers from low to high, both included; sorted, apart from each other.
 Span = tuple[int, int]
@@ -19,6 +20,8 @@ Alternatives = tuple[Box, ...]
 ALWAYS: Alternatives = ({},)
 NEVER: Alternatives = ()
 MAXIMUM_BOXES = 256
+# Boxes on the way to an answer: before they are simplified, which takes the square of their number.
+_MAXIMUM_WORK = 2048
 
 
 class TooManyBoxes(Exception):
@@ -73,11 +76,13 @@ def at_least(number: int, conditions: Sequence[Alternatives]) -> Alternatives:
         return ALWAYS
     if number == len(conditions):
         return both(*conditions)
+    if comb(len(conditions), number) > _MAXIMUM_WORK:
+        raise TooManyBoxes
     return either(*(both(*chosen) for chosen in combinations(conditions, number)))
 
 
 def _product(first: Alternatives, second: Alternatives) -> Alternatives:
-    if len(first) * len(second) > 16 * MAXIMUM_BOXES:
+    if len(first) * len(second) > _MAXIMUM_WORK:
         raise TooManyBoxes
     boxes = []
     for box in first:
@@ -135,13 +140,3 @@ def _simplified(boxes: list[Box]) -> Alternatives:
         else:
             kept.append(box)
     return tuple(kept)
-
-
-def bounded(condition: Alternatives, domains: Mapping[str, Span]) -> Alternatives:
-    """The same with variables left out that may have every value of their domain."""
-    return _simplified(
-        [
-            {name: n for name, n in box.items() if not within((domains[name],), n)}
-            for box in condition
-        ]
-    )

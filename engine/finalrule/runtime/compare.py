@@ -12,7 +12,7 @@ from typing import Literal
 
 from finalrule.core import ir
 from finalrule.core.expressions import Context, Known, Unknown
-from finalrule.diagnostics import Diagnostic, Label, Pointer
+from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.outcomes import OutcomeName, output_types
 from finalrule.evaluate.scalar import Decision, Evaluation
 from finalrule.runtime.compile import Rulesets, compile_rulesets
@@ -20,6 +20,8 @@ from finalrule.runtime.determine import Determiner, Firing, Run
 from finalrule.runtime.durable import unavailable
 from finalrule.runtime.worker import Worker
 from finalrule.values import Type, Value, show
+
+State = Literal["agree", "differ", "failed", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Crosscheck:
-    """What holding the two against each other came to. `line` says it in one line, for people;
-    `firings` has each evaluation's trace events."""
+    """What holding the two against each other came to, `line` in one line for people. `failures`
+    are errors that name a subject on whom durable-rules failed; `firings` has the trace events of
+    each evaluation; `refused` says which determinations durable-rules does not decide, and why."""
 
-    state: Literal["agree", "differ", "unavailable"]
+    state: State
     line: str
     differences: tuple[Difference, ...] = ()
+    failures: tuple[Diagnostic, ...] = ()
     firings: tuple[tuple[Firing, ...], ...] = ()
     refused: tuple[Diagnostic, ...] = ()
 
@@ -113,32 +117,43 @@ def crosscheck(context: Context, evaluations: Sequence[Evaluation]) -> Crosschec
     """Determine every evaluated case again by durable-rules, in a process of its own. All
     evaluations are of one program, whole, with nothing assumed; `context` has its catalogues.
 
-    Raises Failure when the process dies, naming the subject, and when the rulesets leave the part
-    of durable-rules that is exact.
+    Raises Failure when the rulesets leave the part of durable-rules that is exact.
     """
     why_not = unavailable()
     if why_not:
         return Crosscheck("unavailable", f"determinations are not checked a second time: {why_not}")
     if not evaluations:
-        return Crosscheck("agree", "no determination to check")
+        return Crosscheck("agree", "there is no determination to check")
     rulesets = compile_rulesets(evaluations[0].program)
     determiner, comparer = Determiner(rulesets, context), Comparer(rulesets)
     differences: list[Difference] = []
+    failures: list[Diagnostic] = []
     firings: list[tuple[Firing, ...]] = []
     with Worker(rulesets.rulesets) as worker:
         for evaluation in evaluations:
             worker.subject = evaluation.case.subject
-            runs = determiner.determine(evaluation, worker.fire)
+            try:
+                runs = determiner.determine(evaluation, worker.fire)
+            except Failure as failure:
+                failures.extend(failure.diagnostics)
+                firings.append(())
+                continue
             differences += comparer.differences(evaluation, runs)
             firings.append(tuple(event for run in runs for event in determiner.firings(run)))
-    checked = len(rulesets.results)
+    checked, refused = len(rulesets.results), len(rulesets.refused)
+    state: State
     if differences:
-        line = f"two evaluators differ on {len(differences)} determinations"
+        state, line = "differ", f"two evaluators differ on {_counted(len(differences))}"
+    elif failures:
+        state, line = "failed", f"durable-rules failed on {len(failures)} of {len(evaluations)}"
     else:
-        line = f"durable-rules agrees on {checked} determinations"
-        if rulesets.refused:
-            line += f"; {len(rulesets.refused)} are outside what it can decide"
+        state, line = "agree", f"durable-rules agrees on {_counted(checked)}"
+    if refused:
+        line += f"; {_counted(refused)} outside what it can decide"
     return Crosscheck(
-        "differ" if differences else "agree", line, tuple(differences), tuple(firings),
-        rulesets.refused,
-    )  # fmt: skip
+        state, line, tuple(differences), tuple(failures), tuple(firings), rulesets.refused
+    )
+
+
+def _counted(number: int) -> str:
+    return f"{number} determination" + ("" if number == 1 else "s")

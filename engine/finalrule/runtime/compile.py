@@ -34,10 +34,10 @@ from finalrule.runtime.ruleset import (
     RECORD,
     RESULT,
     STEP,
+    Comparison,
     EngineRule,
     Pattern,
     Ruleset,
-    Test,
     problems,
 )  # fmt: skip
 from finalrule.values import Enumeration, YesNo
@@ -225,7 +225,7 @@ class _Compiler:
                 place = f"{name}.{len(rules) + 1}"
                 rules.append(EngineRule(place, name, ended.winner, result, patterns))
         if not made.certain:
-            phase = Pattern(PHASE, (Test(STEP, "==", draft.depth[name]),))
+            phase = Pattern(PHASE, (Comparison(STEP, "==", draft.depth[name]),))
             nothing = Pattern(name, negated=True)
             rules.append(EngineRule(f"{name}.undetermined", name, "", 0, (phase, nothing)))
         return rules
@@ -300,12 +300,12 @@ def _rows(rule: ir.Table, conditions: Conditions) -> list[tuple[Result, Alternat
 # --- patterns ----------------------------------------------------------------------------------
 
 
-def _split(boxes: Alternatives, conditions: Conditions) -> list[dict[str, tuple[Test, ...]]]:
+def _split(boxes: Alternatives, conditions: Conditions) -> list[dict[str, tuple[Comparison, ...]]]:
     """The tests of each engine rule, by input: a box, or several where a set of numbers is in parts
     that no few tests describe."""
-    found: list[dict[str, tuple[Test, ...]]] = []
+    found: list[dict[str, tuple[Comparison, ...]]] = []
     for box in boxes:
-        parts: list[dict[str, tuple[Test, ...]]] = [{}]
+        parts: list[dict[str, tuple[Comparison, ...]]] = [{}]
         for name, numbers in box.items():
             ways = _tests(name, numbers, conditions.inputs[name])
             parts = [{**part, name: tests} for part in parts for tests in ways]
@@ -313,7 +313,7 @@ def _split(boxes: Alternatives, conditions: Conditions) -> list[dict[str, tuple[
     return found
 
 
-def _tests(name: str, numbers: Numbers, source: Input) -> list[tuple[Test, ...]]:
+def _tests(name: str, numbers: Numbers, source: Input) -> list[tuple[Comparison, ...]]:
     gaps = [
         number
         for (_, high), (low, _) in itertools.pairwise(numbers)
@@ -323,22 +323,22 @@ def _tests(name: str, numbers: Numbers, source: Input) -> list[tuple[Test, ...]]
         return [tests for span in numbers for tests in _tests(name, (span,), source)]
     low, high = numbers[0][0], numbers[-1][1]
     if low == high:
-        return [(Test(name, "==", low),)]
+        return [(Comparison(name, "==", low),)]
     tests = []
     if low > source.coding.low:
-        tests.append(Test(name, ">=", low))
+        tests.append(Comparison(name, ">=", low))
     if high < source.coding.high:
-        tests.append(Test(name, "<=", high))
-    tests.extend(Test(name, "!=", gap) for gap in gaps)
+        tests.append(Comparison(name, "<=", high))
+    tests.extend(Comparison(name, "!=", gap) for gap in gaps)
     return [tuple(tests)]
 
 
-def _patterns(tests: Mapping[str, tuple[Test, ...]], draft: _Draft) -> tuple[Pattern, ...]:
+def _patterns(tests: Mapping[str, tuple[Comparison, ...]], draft: _Draft) -> tuple[Pattern, ...]:
     """The record's fact with its tests, then the facts that join. A rule of neither has the
     record's fact alone."""
     own = tuple(test for name, found in tests.items() if name in draft.inputs for test in found)
     joined = [
-        Pattern(name, tuple(Test(RESULT, test.op, test.value) for test in found))
+        Pattern(name, tuple(Comparison(RESULT, test.op, test.value) for test in found))
         for name, found in tests.items()
         if name not in draft.inputs
     ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from finalrule.core import ir
 from finalrule.core.expressions import Context, Frame, Known, Unknown, prepare
 from finalrule.core.text import expression_text
+from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.evaluate.outcomes import output_types
 from finalrule.evaluate.scalar import Evaluation
 from finalrule.runtime.compile import Rulesets
@@ -69,7 +70,8 @@ class Determiner:
 
     def determine(self, evaluation: Evaluation, fire: Fire) -> list[Run]:
         """Every ruleset for every record of the case that `evaluation` is of, in order. The
-        evaluation must have every rule. Raises ValueError when a fact is outside its type."""
+        evaluation must have every rule. Raises Failure when a fact is outside its type, and what
+        `fire` raises."""
         frames = self._frames(evaluation)
         runs = []
         for place, ruleset in enumerate(self.rulesets.rulesets):
@@ -158,8 +160,14 @@ def _result(entity: str, rule: str) -> Read:
 
 def _fact(entity: str, name: str, code: Callable[[Known], int], unknown: int) -> Read:
     def fact(frame: RecordFrame) -> int:
-        value = frame.up[entity].facts.get(name)
-        return unknown if value is None else code(value)
+        owner = frame.up[entity]
+        value = owner.facts.get(name)
+        try:
+            return unknown if value is None else code(value)
+        except ValueError as problem:
+            message = f"{owner.label(name)} cannot be asserted: {problem}"
+            help = "give a value of the declared type"
+            raise Failure([Diagnostic("value-out-of-bounds", message, help=help)]) from None
 
     return fact
 

@@ -98,7 +98,7 @@ class _Session:
         self.record = f'{{"{TYPE}":"{RECORD}"{properties}'
         try:
             self.handle = library.create_ruleset(ruleset.name, json.dumps(definition(ruleset)))
-        except Exception as problem:
+        except library.error as problem:
             raise EngineError(f"ruleset {ruleset.name} is not taken: {problem}") from problem
 
     def close(self) -> None:
@@ -117,6 +117,8 @@ class _Session:
             for step in range(1, self.ruleset.phases + 1):
                 self._assert(f'{{"{TYPE}":"{PHASE}","{STEP}":{step}')
                 self._drain(results, fired)
+        except self.library.error as problem:
+            raise EngineError(f"ruleset {self.ruleset.name}: {problem}") from problem
         finally:
             self.library.delete_state(self.handle, _SESSION)
         return Concluded({name: tuple(found) for name, found in results.items()}, tuple(fired))

@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from finalrule.runtime.compile import Rulesets
-from finalrule.runtime.ruleset import RECORD, EngineRule, Pattern, Ruleset, Test
+from finalrule.runtime.ruleset import RECORD, Comparison, EngineRule, Pattern, Ruleset
 from finalrule.values import Date, Number, YesNo
 
 
@@ -110,7 +110,7 @@ _KINDS = (
     _off_by_one, _strictness, _turned, _dropped_clause, _swapped_clauses, _negation_lost,
 )  # fmt: skip
 
-_Site = tuple[int, Ruleset, str, Test]
+_Site = tuple[int, Ruleset, str, Comparison]
 
 
 def _tests(rulesets: Rulesets) -> Iterator[_Site]:
@@ -134,7 +134,9 @@ def _thresholds(rulesets: Rulesets) -> Iterator[_Site]:
             yield place, ruleset, name, test
 
 
-def _with_test(place: int, ruleset: Ruleset, name: str, test: Test, wrong: Test) -> Fault:
+def _with_test(
+    place: int, ruleset: Ruleset, name: str, test: Comparison, wrong: Comparison
+) -> Fault:
     """The test changed wherever the determination has it: alternatives may overlap, so that one of
     them may stand for another."""
 
@@ -153,5 +155,5 @@ def _with_test(place: int, ruleset: Ruleset, name: str, test: Test, wrong: Test)
     return Fault(place, msgspec.structs.replace(ruleset, rules=rules), what)
 
 
-def _said(test: Test) -> str:
+def _said(test: Comparison) -> str:
     return f"{test.name} {test.op} {test.value}"

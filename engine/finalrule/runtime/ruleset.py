@@ -27,7 +27,7 @@ Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 _WRITTEN = {"!=": "$neq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 
 
-class Test(msgspec.Struct, frozen=True):
+class Comparison(msgspec.Struct, frozen=True):
     """A property of a fact against a constant."""
 
     name: str
@@ -39,7 +39,7 @@ class Pattern(msgspec.Struct, frozen=True):
     """A fact of a type that meets all tests; negated: there is none."""
 
     type: str
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Comparison, ...] = ()
     negated: bool = False
 
 

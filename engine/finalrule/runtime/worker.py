@@ -7,6 +7,7 @@ ruleset at a time, and for each message what the records came to.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -38,7 +39,8 @@ class _Answer(msgspec.Struct):
 
 
 def serve(connection: Connection) -> None:
-    """The other process: answer until the pipe is closed."""
+    """The other process: answer until the pipe is closed. An interrupt is for the first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     encode = msgspec.json.Encoder().encode
     engine: Engine | None = None
     while True:

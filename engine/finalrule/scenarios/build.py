@@ -13,7 +13,19 @@ from finalrule.facts.case import Case, Given, Record
 from finalrule.policy.tree import Listing, Mapping, Node, Scalar
 from finalrule.scenarios.read import Scenario
 from finalrule.source import Span
-from finalrule.values import Number, Type, Value, parse_value, show, type_name, within
+from finalrule.values import (
+    Date,
+    Enumeration,
+    Number,
+    Type,
+    Unit,
+    Value,
+    one_of,
+    parse_value,
+    show,
+    type_name,
+    within,
+)  # fmt: skip
 
 Assumed = dict[tuple[str, tuple[str, ...]], dict[str, Value]]
 Paths = dict[str, list[tuple[str, ...]]]
@@ -29,10 +41,31 @@ def typed(scalar: Scalar, type_: Type, report: Report) -> Value | None:
             "scenario-value",
             f"`{scalar.text}` is no value of {type_name(type_)}",
             scalar.span,
-            help="quote an amount that has a comma" if scalar.text.startswith("$") else "",
+            help=_written(type_)
+            if value is None
+            else "stay within the bounds that the rules declare",
         )
         return None
     return value
+
+
+_EXAMPLES: dict[Unit, str] = {
+    "percent": "`45%`", "points": "`7.5 points`", "usd": "`$90.50` (with a comma in quotes)",
+    "count": "`20`", "ratio": "`0.5`", "rate": "`85.5`", "days": "`90 days`",
+}  # fmt: skip
+
+
+def _written(type_: Type) -> str:
+    """How a value of the type is written."""
+    match type_:
+        case Number(unit=unit):
+            return f"write it as {_EXAMPLES[unit]}"
+        case Enumeration(members=members):
+            return f"write {one_of(members)}"
+        case Date():
+            return "write a date as `2020-01-31`"
+        case _:
+            return "write `yes` or `no`"
 
 
 def _fraction(text: str, type_: Number) -> Fraction | None:

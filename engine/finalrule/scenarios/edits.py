@@ -75,7 +75,8 @@ def _own(expr: ir.Expr, speaker: Speaker) -> Iterator[tuple[str, ir.Expr]]:
 
     match expr:
         case ir.Num(value=value, unit=unit):
-            yield instead(ir.Num(value - step(expr), unit))
+            if value != 0:  # no figure of this field is negative unless it is written so
+                yield instead(ir.Num(value - step(expr), unit))
             yield instead(ir.Num(value + step(expr), unit))
         case ir.Bool(value=flag):
             yield instead(ir.Bool(not flag))
@@ -126,8 +127,11 @@ def _turned(expr: ir.Logic) -> Iterator[ir.Expr]:
 
 
 def _without(expr: ir.Logic, index: int) -> ir.Expr | None:
-    """The condition without one of its items; None where too few would be left."""
+    """The condition without one of its items; None where too few would be left, and where the item
+    is a constant without weight (the outcome of a rule that is not in force)."""
     rest = (*expr.items[:index], *expr.items[index + 1 :])
+    if expr.items[index] == ir.Bool(expr.op == "all"):
+        return None
     if not rest or (expr.op == "at_least" and expr.least > len(rest)):
         return None
     return rest[0] if len(rest) == 1 and expr.op != "none" else ir.Logic(expr.op, rest, expr.least)

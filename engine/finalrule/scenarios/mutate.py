@@ -154,18 +154,25 @@ def read_equivalents(root: Path) -> list[Equivalent]:
         return []
     tree = load(read_source(path, f"policies/cases/{EQUIVALENTS}"), schema("equivalent_mutants"))
     assert isinstance(tree, Mapping)
-    listed = tree.entries["mutants"].value
+    listed = tree.entries["equivalent"].value
     assert isinstance(listed, Listing)
     found = []
     for item in listed.items:
         assert isinstance(item, Mapping)
-        parts = {key: entry.value for key, entry in item.entries.items()}
-        name, because, policies = parts["mutant"], parts["because"], parts.get("policies")
-        assert isinstance(name, Scalar) and isinstance(because, Scalar)
-        ids = policies.items if isinstance(policies, Listing) else ()
-        texts = tuple(one.text for one in ids if isinstance(one, Scalar))
-        found.append(Equivalent(name.text, texts, because.text, name.span))
+        because = item.entries["because"].value
+        assert isinstance(because, Scalar)
+        policies = tuple(one.text for one in _scalars(item, "policies"))
+        for name in _scalars(item, "mutants"):
+            found.append(Equivalent(name.text, policies, because.text, name.span))
     return found
+
+
+def _scalars(item: Mapping, key: str) -> list[Scalar]:
+    """The texts of a list; none where the key is not there."""
+    listed = item.entries[key].value if key in item.entries else None
+    if not isinstance(listed, Listing):
+        return []
+    return [one for one in listed.items if isinstance(one, Scalar)]
 
 
 def judge(

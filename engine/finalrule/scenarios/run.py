@@ -58,6 +58,7 @@ class Mismatch:
             "wrong-outcome",
             f"`{self.expected.outcome}` is {self.got}, expected {self.wanted}",
             (Label(self.expected.span, f"got {self.got}"),),
+            "correct the scenario, or the rule or figure that decided",
         )
 
 
