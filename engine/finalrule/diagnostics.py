@@ -29,7 +29,7 @@ class Pointer:
     pointer: str
 
     def __str__(self) -> str:
-        return f"{self.path}#{self.pointer}"
+        return f"{self.path}#{self.pointer}" if self.pointer else self.path
 
 
 @dataclass(frozen=True, slots=True)

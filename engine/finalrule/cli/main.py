@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "A facts file to fill in"),
     "validate": ("validate", "Check every policy: figures, tables, rules, citations"),
     "test": ("test", "Run the scenarios under policies/cases/"),
+    "agree": ("agree", "Hold the exact evaluator and durable-rules against each other"),
     "import-measures": ("import_measures", "Write policies/measures/ from CMS's export"),
 }
 

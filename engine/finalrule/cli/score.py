@@ -13,8 +13,11 @@ import msgspec
 from finalrule.cache import write_whole
 from finalrule.cli.given import Input, case_options, policies_of
 from finalrule.cli.layout import table
+from finalrule.evaluate.disagree import disagreements
 from finalrule.evaluate.outcomes import OutcomeName
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.trace import trace
+from finalrule.runtime.compare import crosscheck
 from finalrule.score import ScoreObject, final_scores_used, unit_rules
 
 _NAMES = {"quality": "Quality", "cost": "Cost", "ia": "Improvement activities",
@@ -27,6 +30,8 @@ _NAMES = {"quality": "Quality", "cost": "Cost", "ia": "Improvement activities",
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @click.option("--trace", "trace_file", type=click.Path(path_type=Path),
               help="Write the trace of the final score and the adjustment here (JSON).")  # fmt: skip
+@click.option("--firings", "firings_file", type=click.Path(path_type=Path),
+              help="Write what durable-rules fired, and on which facts, here (JSON).")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Write the result here, whole.")
 @click.option("--require-runtime", is_flag=True, help="Fail where durable-rules is absent.")
 def score(
@@ -39,6 +44,7 @@ def score(
     policy: str,
     form: str,
     trace_file: Path | None,
+    firings_file: Path | None,
     out: Path | None,
     require_runtime: bool,
 ) -> None:
@@ -54,11 +60,16 @@ def score(
     inputs = Input(submissions, facts, cost, given, as_year, settings)
     objects: list[dict[str, Any]] = []
     traces = []
+    fired: list[dict[str, Any]] = []
     for evaluator in policies_of(policy, settings):
         cases, warnings = inputs.cases(evaluator)
         for warning in warnings:
             click.echo(warning.render(), err=True)
         evaluations = [evaluator.evaluate(case, unit_rules(evaluator.program)) for case in cases]
+        for evaluation in evaluations:
+            for warning in disagreements(evaluator, evaluation):
+                click.echo(warning.render(), err=True)
+        fired += _check(evaluator, evaluations, require_runtime)
         used = {(one["tin"], one["npi"]): one for one in final_scores_used(evaluator, evaluations)}
         for evaluation in evaluations:
             subject = evaluation.case.subject
@@ -70,6 +81,8 @@ def score(
             traces += [trace(evaluator, evaluation, *wanted) for evaluation in evaluations]
     if trace_file is not None:
         write_whole(trace_file, _json(traces))
+    if firings_file is not None:
+        write_whole(firings_file, _json(fired))
     text = _json(objects).decode() if form == "json" else show_scores(objects) + "\n"
     if out is not None:
         write_whole(out, text.encode())
@@ -80,6 +93,27 @@ def score(
         for one in objects
     )
     sys.exit(3 if undetermined else 0)
+
+
+def _check(
+    evaluator: Evaluator, evaluations: list[Evaluation], required: bool
+) -> list[dict[str, Any]]:
+    """Hold the determinations against durable-rules: its firings, for each unit. What came of it
+    goes to standard error. Exits with 4 on a difference, with 2 where it is required and absent."""
+    check = crosscheck(evaluator.context, evaluations)
+    program = evaluator.program
+    click.echo(f"{program.policy}: {check.line}", err=True)
+    if check.state == "unavailable" and required:
+        sys.exit(2)
+    if check.state in ("differ", "failed"):
+        for finding in [*(one.diagnostic() for one in check.differences), *check.failures]:
+            click.echo(finding.render(), err=True)
+        sys.exit(4)
+    return [
+        {"policy": program.policy, "policy_digest": program.digest, "firings": list(events),
+         "subject": dict(sorted(one.case.subject.items()))}
+        for one, events in zip(evaluations, check.firings, strict=False)
+    ]  # fmt: skip
 
 
 def _json(data: object) -> bytes:

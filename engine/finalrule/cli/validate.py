@@ -95,7 +95,7 @@ def _unverified(policy: Validated) -> list[str]:
     lines = [f"{policy.policy}: unverified"]
     places = columns([(each.side.cite, each.side.place) for each in policy.unverified], indent=6)
     for each, shown in zip(policy.unverified, places, strict=True):
-        lines += paragraph(f"{each.name}: {each.side.text}", 2)
+        lines += paragraph(f"{each.name}: {each.side.text}", 2, hang=4)
         lines += shown
         note = ("assumed, outside the policy; " if each.outside else "") + each.side.note
         lines += paragraph(note.removesuffix("; "), 6)
