@@ -51,6 +51,8 @@ CATEGORIES: dict[str, dict[str, str]] = {
         "score": "pi_category_score",
         "weight": "category_weights.pi",
         "weighted": "pi_contribution",
+        "points": "pi_achievement_points",
+        "bonus": "pi_category_bonus_points",
         "reweighting": "pi_reweighting",
     },
 }
@@ -65,6 +67,7 @@ MEASURES: dict[str, tuple[str, dict[str, str]]] = {
             "performance_rate": "assessed_rate",
             "class": "measure_class",
             "points": "measure_points",
+            "bonus": "measure_bonus_points",
             "counted": "counted_measure",
         },
     ),
@@ -78,7 +81,13 @@ MEASURES: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "pi": (
         "pi_report",
-        {"measure_id": "measure_id", "points": "pi_measure_points"},
+        {
+            "measure_id": "measure_id",
+            "performance_rate": "pi_performance_rate",
+            "points": "pi_measure_points",
+            "bonus": "pi_measure_bonus_points",
+            "counted": "pi_measure_counted",
+        },
     ),
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """What the documents show is what the commands print.
 
-A block marked with a file's path is quoted from it. A block marked `console` holds commands (`$ finalrule ...`) and their output. A line `...` in the
+A block marked with a file's path is quoted from it. A block marked `console` holds commands (`$ finalrule ...`) and what they print (on standard output, else on standard error). A line `...` in the
 output stands for any lines that are left out. With FINALRULE_WRITE_DOCS set, blocks without such a
 line are written anew instead of being compared.
 """
@@ -33,7 +33,7 @@ def output_of(command: str) -> str:
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "engine")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return done.stdout + done.stderr
+    return done.stdout or done.stderr
 
 
 def commands_of(block: str) -> list[tuple[str, str]]:

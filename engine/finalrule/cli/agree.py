@@ -14,7 +14,7 @@ from finalrule.core import ir
 from finalrule.evaluate.outcomes import winners
 from finalrule.load import load_program
 from finalrule.places import policies_root
-from finalrule.runtime.agree import Agreement, Bench, never_won
+from finalrule.runtime.agree import Agreement, Bench, Unreached, unreached
 from finalrule.runtime.agree import agree as run_cases
 from finalrule.runtime.compile import Rulesets, compile_rulesets
 from finalrule.runtime.durable import unavailable
@@ -35,8 +35,9 @@ from finalrule.runtime.reachable import unreachable
 def agree(policy: str, cases: int, seed: int, faults: int, processes: int, format_: str) -> None:
     """Determine random cases twice, exactly and by durable-rules, and compare every outcome.
 
-    Shows how often each clause, row, piece and decile won. Every one that can win must have won,
-    and no outcome may differ; a difference is shown with the smallest case found.
+    Shows how often each clause, row, piece and decile won. Of the determinations, which both
+    evaluators decide, each that can win must have won; no outcome may differ, and a difference is
+    shown with the smallest case found.
 
     \b
     Example:
@@ -46,7 +47,8 @@ def agree(policy: str, cases: int, seed: int, faults: int, processes: int, forma
     \b
     Exit codes:
       0  both evaluators agree on every case, and every clause won
-      1  they differ, a rule broke its promise, a clause never won, or a fault was not found
+      1  they differ, a rule broke its promise, a determination's clause never won, or a fault
+         was not found
       2  the policy has errors, or durable-rules is not there
     """
     why_not = unavailable()
@@ -63,8 +65,8 @@ def agree(policy: str, cases: int, seed: int, faults: int, processes: int, forma
     if faults:
         with _progress(faults, "faults") as step:
             found, missed = Bench(program, root).find_faults(faults, seed, step)
-    left_out, never = unreachable(program), never_won(program, agreement)
-    failed = bool(agreement.findings or never or missed)
+    left_out, never = unreachable(program), unreached(rulesets, agreement)
+    failed = bool(agreement.findings or never.determinations or missed)
     if format_ == "json":
         data = _as_data(rulesets, agreement, left_out, never, found, missed)
         click.echo(json.dumps({"policy": policy, "seed": seed, **data}, indent=2))
@@ -101,7 +103,7 @@ def _show_won(
 def _show(
     rulesets: Rulesets,
     agreement: Agreement,
-    never: list[tuple[str, str]],
+    never: Unreached,
     found: list[tuple[Fault, int]],
     missed: list[Fault],
 ) -> None:
@@ -118,11 +120,14 @@ def _show(
         f"{agreement.cases:,} cases with {agreement.records:,} records: "
         f"{agreement.firings:,} rules fired"
     )
-    for finding in agreement.findings.values():
-        times = f"in {finding.times:,} cases" if finding.times > 1 else "in one case"
+    for kind, finding in agreement.findings.items():
+        many = agreement.times[kind]
+        times = f"in {many:,} cases" if many > 1 else "in one case"
         click.echo(f"\n{finding.diagnostic.render()}\n{times}; the smallest found:\n{finding.case}")
-    for rule, winner in never:
+    for rule, winner in never.determinations:
         click.echo(f"never won: {winner} of {rule}")
+    for rule, winner in never.other:
+        click.echo(f"never won, but no determination: {winner} of {rule}")
     for fault in missed:
         click.echo(f"not found: {fault.what}")
     if found or missed:
@@ -135,7 +140,7 @@ def _as_data(
     rulesets: Rulesets,
     agreement: Agreement,
     left_out: dict[str, tuple[str, ...]],
-    never: list[tuple[str, str]],
+    never: Unreached,
     found: list[tuple[Fault, int]],
     missed: list[Fault],
 ) -> dict[str, Any]:
@@ -152,10 +157,11 @@ def _as_data(
         "refused": [refusal.as_data() for refusal in rulesets.refused],
         "won": won,
         "cannot_win": {rule: list(names) for rule, names in left_out.items()},
-        "never_won": [f"{rule}.{winner}" for rule, winner in never],
+        "never_won": [f"{rule}.{winner}" for rule, winner in never.determinations],
+        "never_won_other": [f"{rule}.{winner}" for rule, winner in never.other],
         "findings": [
-            {**finding.diagnostic.as_data(), "times": finding.times, "case": finding.case}
-            for finding in agreement.findings.values()
+            {**finding.diagnostic.as_data(), "times": agreement.times[kind], "case": finding.case}
+            for kind, finding in agreement.findings.items()
         ],
         "faults_found": {fault.what: cases for fault, cases in found},
         "faults_missed": [fault.what for fault in missed],

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from finalrule.diagnostics import Diagnostic, Failure
+from finalrule.diagnostics import Diagnostic, Report
 from finalrule.evaluate.scalar import Evaluator, with_assumed
 from finalrule.facts.assemble import read_cases
 from finalrule.facts.case import Case
+from finalrule.facts.units import STANDARD_INPUT
 from finalrule.load import load_evaluator
 from finalrule.values import parse_decimal
 
@@ -29,10 +30,11 @@ def case_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="Read files of another performance year as if of the policy's."),
         click.option("--given", multiple=True, metavar="CATEGORY=PERCENT",
                      help="A category score that was made elsewhere, e.g. quality=95.5."),
-        click.option("--cost", multiple=True, type=_PATH, help="Cost measure results, JSON or CSV."),
+        click.option("--cost", multiple=True, type=_PATH,
+                     help="Results of cost measures, CSV or JSON."),
         click.option("--facts", multiple=True, type=_PATH,
                      help="What CMS knows of the clinician or group, JSON."),
-        click.argument("submissions", nargs=-1, type=_PATH),
+        click.argument("submissions", nargs=-1, required=True, metavar="SUBMISSION...", type=_PATH),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -49,6 +51,14 @@ class Input:
     as_year: bool
     settings: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        """Standard input can be read for one file."""
+        named = [path for path in (*self.submissions, *self.facts) if str(path) == STANDARD_INPUT]
+        if len(named) > 1:
+            raise click.UsageError("standard input (-) can stand for one file only")
+        if any(str(path) == STANDARD_INPUT for path in self.cost):
+            raise click.BadParameter("name a file", param_hint="--cost")
+
     def cases(self, evaluator: Evaluator) -> tuple[list[Case], list[Diagnostic]]:
         """The cases under a policy, with its assumed values. Raises Failure."""
         catalogues = {name: typed.rows for name, typed in evaluator.catalogues.items()}
@@ -59,27 +69,30 @@ class Input:
         return [with_assumed(case, evaluator.program) for case in cases], warnings
 
     def _scores(self) -> dict[str, Fraction]:
-        scores, wrong = {}, []
+        report = Report()
+        scores: dict[str, Fraction] = {}
         for text in self.given:
-            category, _, number = text.partition("=")
-            value = parse_decimal(number.strip().rstrip("%"))
+            category, _, number = (part.strip() for part in text.partition("="))
+            value = parse_decimal(number.removesuffix("%").rstrip())
             if value is None:
-                wrong.append(
-                    Diagnostic(
-                        "given-score", f"`--given {text}` gives no percentage",
-                        help="write, for example, --given quality=95.5",
-                    )  # fmt: skip
-                )
+                report.error(
+                    "given-score", f"`--given {text}` gives no percentage",
+                    help="write, for example, --given quality=95.5",
+                )  # fmt: skip
+            elif category in scores:
+                report.error(
+                    "given-score", f"the score of `{category}` is given twice",
+                    help="keep one of them",
+                )  # fmt: skip
             else:
-                scores[category.strip()] = value / 100
-        if wrong:
-            raise Failure(wrong)
+                scores[category] = value / 100
+        report.stop_if_errors()
         return scores
 
 
 def policies_of(text: str, settings: tuple[str, ...]) -> list[Evaluator]:
-    """The policies named, comma-separated, ready to evaluate."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    """The policies named, comma-separated, ready to evaluate; each once."""
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise click.BadParameter("name at least one policy", param_hint="--policy")
     return [load_evaluator(name, settings) for name in names]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from finalrule.cache import write_whole
+from finalrule.cli.output import write_output
 from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.facts.template import template
 from finalrule.load import load_program
@@ -31,5 +31,5 @@ def init(what: str, policy: str, out: Path | None) -> None:
             [Diagnostic("file-exists", f"{out} is there already", help="name a new file")]
         )
     else:
-        write_whole(out, text.encode())
+        write_output(out, text.encode())
         click.echo(f"wrote {out}")

@@ -157,9 +157,12 @@ def _block(named: str, objects: list[dict[str, Any]]) -> str:
         ("total", "Total adjustment"),
     ):  # fmt: skip
         rows.append([title, *(_adjustment(one["payment_adjustment"], part) for one in objects)])
-    parts = [named, "", table(rows), "", _measures(objects)]
-    if re.search(r" \(\d", parts[-1]):
+    measures = _measures(objects)
+    parts = [named, "", table(rows), "", measures]
+    if re.search(r" \(\d", measures):
         parts.append("  Points in parentheses do not count: other measures count instead.")
+    if " + " in measures:
+        parts.append("  After +: bonus points, before any cap.")
     parts += _notes(objects)
     return "\n".join(parts)
 
@@ -205,7 +208,9 @@ def _points(measure: dict[str, Any] | None) -> str:
         return "-"
     if measure["points"] is None:
         return "undetermined"
-    return f"({measure['points']})" if measure.get("counted") is False else str(measure["points"])
+    points = f"({measure['points']})" if measure.get("counted") is False else measure["points"]
+    bonus = measure.get("bonus")
+    return f"{points} + {bonus}" if bonus and bonus.strip("0.") else str(points)
 
 
 def _notes(objects: list[dict[str, Any]]) -> list[str]:

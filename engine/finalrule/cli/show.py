@@ -7,8 +7,8 @@ import json
 import click
 
 from finalrule.compare.diff import compile_named
-from finalrule.load import policy_ids
 from finalrule.places import policies_root
+from finalrule.policy.resolve import find_policies
 from finalrule.show.data import FORMAT, Shown
 from finalrule.show.find import find
 from finalrule.show.text import text
@@ -39,7 +39,7 @@ def show(words: tuple[str, ...], stated: str | None, form: str) -> None:
     """
     policy, name = _policy_and_name(words, stated)
     if policy is None:
-        ids = policy_ids()
+        ids = list(find_policies(policies_root()))
         click.echo(json.dumps({"format": FORMAT, "policies": ids}) if form == "json"
                    else "\n".join(ids))  # fmt: skip
         return
@@ -58,6 +58,6 @@ def _policy_and_name(words: tuple[str, ...], stated: str | None) -> tuple[str | 
         raise click.UsageError(f"these are too many words: {' '.join(words[expected:])}")
     if stated is not None:
         return stated, words[0] if words else None
-    if words and words[0] not in policy_ids() and not words[0][0].isdigit():
+    if words and not words[0][:1].isdigit():
         raise click.UsageError(f"`{words[0]}` of which policy? Add --policy ID.")
     return (words[0] if words else None), (words[1] if len(words) > 1 else None)

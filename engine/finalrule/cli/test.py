@@ -32,7 +32,7 @@ T = TypeVar("T")
               help="Change every figure and clause, and say what no scenario notices.")  # fmt: skip
 @click.option("--module", default="", metavar="NAME",
               help="Coverage and mutants of this rules file only (without .rules).")  # fmt: skip
-@click.option("--depth", type=click.IntRange(0), default=1, show_default=True,
+@click.option("--depth", default="1", show_default=True, metavar="N|all",
               help="How many levels of a wrong outcome are explained.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True,
               help="Processes that try mutants.")  # fmt: skip
@@ -43,7 +43,7 @@ def test(
     cover: bool,
     change: bool,
     module: str,
-    depth: int,
+    depth: str,
     processes: int,
     form: str,
 ) -> None:
@@ -59,6 +59,8 @@ def test(
     for policy in policies:
         if policy not in known:
             raise click.BadParameter(f"there is no policy {policy}", param_hint="--policy")
+    if depth != "all" and not depth.isdigit():
+        raise click.BadParameter("write a number, or all", param_hint="--depth")
     suite = load_suite(paths, policies, root)
     modules = {Path(r.place.path).stem for e in suite.evaluators.values() for r in e.program.rules}
     if module and module not in modules:
@@ -69,10 +71,10 @@ def test(
     results = list(_progress(suite.run(pairs), len(pairs), "scenarios"))
     failed = [result for result in results if not result.passed]
     passing = not failed
-    data: dict[str, Any] = {"scenarios": [_data(suite, result) for result in results]}
+    data: dict[str, Any] = {"scenarios": [show.result_data(result) for result in results]}
     for result in failed if form == "text" else ():
-        evaluator = suite.evaluators[result.policy]
-        click.echo(show.result_text(result, evaluator, depth) + "\n")
+        levels = None if depth == "all" else int(depth)
+        click.echo(show.result_text(result, levels) + "\n")
     if cover:
         passing = _cover(suite, results, module, form, data) and passing
     if change and failed:
@@ -86,10 +88,6 @@ def test(
     else:
         click.echo(f"{len(results) - len(failed)} scenarios passed, {len(failed)} failed")
     sys.exit(0 if passing else 1)
-
-
-def _data(suite: Suite, result: Result) -> dict[str, Any]:
-    return show.result_data(result, suite.evaluators[result.policy])
 
 
 def _cover(
