@@ -33,10 +33,13 @@ def columns(
     return found
 
 
-def paragraph(text: str, indent: int, first: str = "", width: int = WIDTH) -> list[str]:
-    """A text wrapped to the width, each line indented; `first` stands before its first line."""
+def paragraph(
+    text: str, indent: int, first: str = "", hang: int | None = None, width: int = WIDTH
+) -> list[str]:
+    """A text wrapped to the width, each line indented; `first` stands before its first line. The
+    other lines are indented as far as `first` reaches, or by `hang` more than the first."""
     begin = " " * indent + first
-    after = " " * len(begin)
+    after = " " * (len(begin) if hang is None else indent + hang)
     return textwrap.wrap(
         text, width, initial_indent=begin, subsequent_indent=after, break_on_hyphens=False,
         break_long_words=False,

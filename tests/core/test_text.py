@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from finalrule.core import ir
 from finalrule.core.compile import Compiled, compile_policy
-from finalrule.core.elaborate import Scope, elaborate
+from finalrule.core.elaborate import elaborate
+from finalrule.core.scope import Scope
 from finalrule.core.text import Names, expression_text, names_in
 from finalrule.diagnostics import Report
 from finalrule.language import syntax as s
@@ -368,6 +369,7 @@ def test_the_text_of_any_expression_means_the_same(small: Small, data: st.DataOb
     expected = YES_NO if kind == "yes_no" else None
     expr, errors = small.read(written, expected)
     assume("unit-mismatch" not in errors)  # a bare number met the wrong company
+    assume("wrong-arguments" not in errors)  # at least two of one
     assert expr is not None, f"{written}\n{errors}"
     shown = small.text(expr, expected)
     again, errors = small.read(shown, expected)

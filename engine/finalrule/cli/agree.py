@@ -66,7 +66,7 @@ def agree(policy: str, cases: int, seed: int, faults: int, processes: int, forma
         with _progress(faults, "faults") as step:
             found, missed = Bench(program, root).find_faults(faults, seed, step)
     left_out, never = unreachable(program), unreached(rulesets, agreement)
-    failed = bool(agreement.findings or never.determinations or missed)
+    failed = bool(agreement.findings or never.determinations or never.impossible or missed)
     if format_ == "json":
         data = _as_data(rulesets, agreement, left_out, never, found, missed)
         click.echo(json.dumps({"policy": policy, "seed": seed, **data}, indent=2))
@@ -124,6 +124,8 @@ def _show(
         many = agreement.times[kind]
         times = f"in {many:,} cases" if many > 1 else "in one case"
         click.echo(f"\n{finding.diagnostic.render()}\n{times}; the smallest found:\n{finding.case}")
+    for rule, winner in never.impossible:
+        click.echo(f"won, though no facts should make it win: {winner} of {rule}")
     for rule, winner in never.determinations:
         click.echo(f"never won: {winner} of {rule}")
     for rule, winner in never.other:
@@ -158,6 +160,7 @@ def _as_data(
         "won": won,
         "cannot_win": {rule: list(names) for rule, names in left_out.items()},
         "never_won": [f"{rule}.{winner}" for rule, winner in never.determinations],
+        "won_though_impossible": [f"{rule}.{winner}" for rule, winner in never.impossible],
         "never_won_other": [f"{rule}.{winner}" for rule, winner in never.other],
         "findings": [
             {**finding.diagnostic.as_data(), "times": agreement.times[kind], "case": finding.case}

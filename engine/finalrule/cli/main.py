@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "A policy, or one of its figures, tables, rules, catalogues or facts"),
     "init": ("init", "A facts file to fill in"),
     "validate": ("validate", "Check every policy: figures, tables, rules, citations"),
+    "fmt": ("fmt", "Put rules files into their one layout"),
     "test": ("test", "Run the scenarios under policies/cases/"),
     "agree": ("agree", "Hold the exact evaluator and durable-rules against each other"),
     "import-measures": ("import_measures", "Write policies/measures/ from CMS's export"),

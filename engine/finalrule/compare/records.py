@@ -92,13 +92,14 @@ class _Compare:
         table = self.tables[side]
         return table.cell(row, column) if column in table.header else ""
 
-    def _value(self, text: str, column: str) -> Value | None:
-        """What makes two cells the same: the typed value of a declared column, else the text."""
+    def _value(self, text: str, column: str) -> Value:
+        """What makes two cells the same: the typed value of what rules may read, else the text."""
+        found: Value | None = None
         if column in self.types:
-            return cell_value(text, self.types[column])
-        if column in self.read:
-            return parse_decimal(text)
-        return text
+            found = cell_value(text, self.types[column])
+        elif column in self.read:
+            found = parse_decimal(text)
+        return text if found is None else found
 
     def _record(self, side: int, key: tuple[str, ...]) -> Side:
         """A whole record: to be shown what rules may read of it, its value every filled cell."""

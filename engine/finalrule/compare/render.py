@@ -131,7 +131,7 @@ def _blocks(group: Sequence[Difference], comparison: Comparison) -> list[str]:
 
 
 def _catalogue(catalogue: CatalogueDiff, comparison: Comparison, all_records: bool) -> list[str]:
-    lines = paragraph(f"{catalogue.name}: {_changes(catalogue, comparison)}", 2)
+    lines = [f"  {catalogue.name}", *paragraph(_changes(catalogue, comparison), 4)]
     ids = [policy for policy, _, _ in _policies(comparison)]
     files = [
         (policy, f"policies/{side.text}", _cite(side))
@@ -185,7 +185,7 @@ def _citations(comparison: Comparison) -> list[str]:
     for each in comparison.citations:
         shown = _same(each)
         name = f"{_label(each)}{each.name}{_unit(each)}"
-        lines += paragraph(f"{name}: {shown}" if shown else name, 2)
+        lines += paragraph(f"{name}: {shown}" if shown else name, 2, hang=4)
         lines += [*next(aligned), *next(aligned)]
     return lines
 

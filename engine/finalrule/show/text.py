@@ -82,7 +82,7 @@ def _policy(data: Data) -> list[str]:
 
 
 def _parameter(data: Data) -> list[str]:
-    carried = data["carried_from"] and f"carried from {data['carried_from']}"
+    carried = f"from {data['carried_from']}" if data["carried_from"] else ""
     return [
         f"{data['name']}: parameter",
         *_pairs(
@@ -91,7 +91,7 @@ def _parameter(data: Data) -> list[str]:
                 ("citation", _cite(data)),
                 ("place", data["place"]),
                 ("note", data["note"]),
-                ("", carried),
+                ("carried", carried),
                 ("what", data["describe"]),
                 ("type", data["type"]),
                 ("declared", data["declared"]),
