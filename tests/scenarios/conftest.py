@@ -101,10 +101,10 @@ catalogues:
   benchmark: {path: measures/benchmarks.csv, cite: 42 CFR 414.1380}
 """
 
-# Measure 1 has deciles 3 to 10 at 10, 20 ... 80; no measure has a bound for deciles 1 and 2.
+# Deciles 2 to 10 begin at 5, 10, 20 ... 80; no measure has a bound for decile 1.
 BENCHMARKS = """measure,inverse,d1,d2,d3,d4,d5,d6,d7,d8,d9,d10
-1,no,,,10,20,30,40,50,60,70,80
-2,no,,,10,20,30,40,50,60,70,80
+1,no,,5,10,20,30,40,50,60,70,80
+2,no,,5,10,20,30,40,50,60,70,80
 """
 
 Write = Callable[[str], Path]

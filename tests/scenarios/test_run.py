@@ -51,7 +51,7 @@ def results(suite: Suite) -> list[Result]:
 def test_pass(suite_of: Suites) -> None:
     (result,) = results(suite_of(BOTH))
     assert result.passed
-    assert [str(name) for name in result.asserted] == ["volume", "factor"]
+    assert [str(name) for name in result.asserted] == ["volume", "factor.factor"]
 
 
 def test_every_wrong_outcome(suite_of: Suites) -> None:
@@ -114,17 +114,44 @@ def test_parts_stand_inside_their_result(suite_of: Suites) -> None:
     assert result.passed
 
 
+def test_made_up_records(suite_of: Suites) -> None:
+    # Measure 9 is in no benchmark but the one made up here; measure 1 gets other bounds. What one
+    # scenario makes up does not reach another.
+    first, second = results(
+        suite_of("""
+  - name: benchmarks made up
+    catalogues:
+      benchmark:
+        - {measure: 9, inverse: yes, d1: 100, d2: 90, d3: 80, d4: 70, d5: 60, d6: 50, d7: 40,
+           d8: 30, d9: 20, d10: 10}
+        - {measure: 1, inverse: no, d2: 2, d3: 3, d4: 4, d5: 5, d6: 6, d7: 7, d8: 8, d9: 10,
+           d10: 20}
+    given: {result: [{measure: 9, rate: 95}, {measure: 1, rate: 15}]}
+    expect:
+      # lower is better: 95 lies halfway between 100 and 90
+      'points[9]': {value: 1.5 points, clause: decile_1}
+      'points[1]': {value: 9.5 points, clause: decile_9}
+  - name: the year's own benchmarks
+    given: {result: [{measure: 9, rate: 95}, {measure: 1, rate: 15}]}
+    expect:
+      'points[9]': {value: 0 points, clause: none}
+      'points[1]': {value: 3.5 points, clause: decile_3}
+""")
+    )
+    assert first.passed and second.passed
+
+
 def test_failures_as_text(run: Callable[..., tuple[int, str]], write: Write) -> None:
     write(BOTH + WRONG)
     code, text = run()
     assert code == 1
-    assert "FAILED policies/cases/2020/small.yaml:7: one over, and two mistakes about it" in text
-    assert "policies/cases/2020/small.yaml:10:7" in text  # the first wrong outcome
-    assert "policies/cases/2020/small.yaml:11:7" in text  # and the second
+    assert "FAILED policies/cases/2020/small.yaml:8: one over, and two mistakes about it" in text
+    assert "policies/cases/2020/small.yaml:11:7" in text  # the first wrong outcome
+    assert "policies/cases/2020/small.yaml:12:7" in text  # and the second
     # why the expected clause did not decide, and what did, on which fact and figure
     assert "clause both did not decide, because this does not hold:\n    patients_over (no)" in text
     assert "volume = opt_in   by one" in text
-    assert "unit.patients = 200   policies/cases/2020/small.yaml:8:56" in text
+    assert "unit.patients = 200   policies/cases/2020/small.yaml:9:57" in text
     assert "volume.patients = 200   42 CFR 414.1305   policies/2020/final.yaml:10:3" in text
     assert text.endswith("1 scenarios passed, 1 failed\n")
 
@@ -140,8 +167,8 @@ def test_failures_as_data(run: Callable[..., tuple[int, str]], write: Write) -> 
     }  # fmt: skip
     assert second["wrong"] == [
         {"outcome": "volume", "expected": "included by clause both",
-         "got": "opt_in by clause one", "line": 10},
-        {"outcome": "factor", "expected": "50%", "got": "25.5%", "line": 11},
+         "got": "opt_in by clause one", "line": 11},
+        {"outcome": "factor", "expected": "50%", "got": "25.5%", "line": 12},
     ]  # fmt: skip
     assert second["trace"]["wanted"] == ["volume"]
 
@@ -152,17 +179,22 @@ def test_all_pass(run: Callable[..., tuple[int, str]], write: Write) -> None:
 
 
 def test_a_rule_that_breaks_its_promise(suite_of: Suites) -> None:
-    # `total` is declared to end at 60 points; the sum of ten results of 10 points each is 10, since
-    # only the best one counts. Taken as given, two selected ones give 120: outside.
+    # `total` is declared to end at 60 points; seven results of 10 points that are taken as counted
+    # give 70.
+    results_ = ", ".join(f"{{measure: {n}}}" for n in range(7))
+    points = ", ".join(f"'points[{n}]': 10 points" for n in range(7))
+    counted = ", ".join(f"'counted[{n}]': yes" for n in range(7))
     (result,) = results(
-        suite_of("""
+        suite_of(f"""
   - name: too many points
-    given: {result: [{measure: 1}, {measure: 2}]}
-    assume: {'points[1]': 10 points, 'points[2]': 10 points, 'counted[1]': yes, 'counted[2]': yes}
-    expect: {total: 20 points}
+    given: {{result: [{results_}]}}
+    assume: {{{points}, {counted}}}
+    expect: {{total: 60 points}}
 """)
     )
-    assert result.passed
+    assert not result.passed
+    assert result.failure is not None
+    assert "rule `total` gave 70 points, outside points[0..60]" in str(result.failure)
 
 
 def test_only_the_years_folders_hold_scenarios(root: Path, write: Write) -> None:

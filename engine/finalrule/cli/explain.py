@@ -41,12 +41,19 @@ def explain(
 ) -> None:
     """Explain an outcome of a submission: what decided it, on which facts, under which citation.
 
+    As text --depth says how many outcomes down it goes; JSON is the whole trace of each unit and
+    policy (trace.v1), or with --why-not the reasons.
+
     Exit codes: 0, 2 invalid input, 3 the outcome is undetermined.
 
-    Example: finalrule explain submission.json --facts clinician.json --policy 2020-final
-    --outcome quality.score --depth 2
+    \b
+    Examples:
+      finalrule explain submission.json --facts clinician.json --policy 2020-final \\
+        --outcome quality.score --depth 2
+      finalrule explain submission.json --facts clinician.json --policy 2020-final \\
+        --outcome "quality.measures[236].points" --why-not incomplete
     """
-    if depth != "all" and not depth.isdigit():
+    if depth != "all" and not (depth.isascii() and depth.isdigit()):
         raise click.BadParameter("write a number, or all", param_hint="--depth")
     inputs = Input(submissions, facts, cost, given, as_year, settings)
     undetermined = False

@@ -82,7 +82,6 @@ def fmt(paths: tuple[Path, ...], check: bool, form: str) -> None:
             click.echo(f"{'would change' if check else 'formatted'}: {name}")
         for error in errors:
             click.echo(error.render() + "\n", err=True)
-        click.echo(
-            f"{len(files)} rules files, {len(changed)} {'to change' if check else 'changed'}"
-        )
+        count = f"{len(files)} rules file{'' if len(files) == 1 else 's'}"
+        click.echo(f"{count}, {len(changed)} {'to change' if check else 'changed'}")
     sys.exit(2 if errors else 1 if check and changed else 0)

@@ -50,6 +50,9 @@ class Commands(click.Group):
             sys.exit(2)
         except BrokenPipeError:
             sys.exit(0)
+        except OSError as error:  # a file has its own error; this is standard output
+            click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+            sys.exit(2)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

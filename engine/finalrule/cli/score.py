@@ -12,7 +12,7 @@ import msgspec
 
 from finalrule.cache import write_whole
 from finalrule.cli.given import Input, case_options, policies_of
-from finalrule.cli.layout import table
+from finalrule.columns import columns, paragraph
 from finalrule.evaluate.disagree import disagreements
 from finalrule.evaluate.outcomes import OutcomeName
 from finalrule.evaluate.scalar import Evaluation, Evaluator
@@ -158,7 +158,7 @@ def _block(named: str, objects: list[dict[str, Any]]) -> str:
     ):  # fmt: skip
         rows.append([title, *(_adjustment(one["payment_adjustment"], part) for one in objects)])
     measures = _measures(objects)
-    parts = [named, "", table(rows), "", measures]
+    parts = [named, "", _table(rows), "", measures]
     if re.search(r" \(\d", measures):
         parts.append("  Points in parentheses do not count: other measures count instead.")
     if " + " in measures:
@@ -200,7 +200,11 @@ def _measures(objects: list[dict[str, Any]]) -> str:
         reasons = dict.fromkeys(measure["reason"] or "" for measure in by_policy.values())
         rows.append([category, measure_id, collection_type, *points, " / ".join(reasons)])
     right = tuple(range(3, 3 + len(policies)))
-    return "Points by measure\n" + table(rows, "  ", right)
+    return "Points by measure\n" + _table(rows, 2, right)
+
+
+def _table(rows: list[list[str]], indent: int = 0, right: tuple[int, ...] = ()) -> str:
+    return "\n".join(line for lines in columns(rows, indent, right) for line in lines)
 
 
 def _points(measure: dict[str, Any] | None) -> str:
@@ -233,4 +237,11 @@ def _notes(objects: list[dict[str, Any]]) -> list[str]:
                 "(`finalrule init facts` makes a file to fill in):"
             )
             notes += [f"  {fact}" for fact in needs]
-    return ["", *notes] if notes else []
+    if not notes:
+        return []
+    return ["", *(line for note in notes for line in _note(note))]
+
+
+def _note(note: str) -> list[str]:
+    hang = len(note) - len(note.lstrip())
+    return paragraph(note.strip(), hang, hang=2)

@@ -71,7 +71,11 @@ def test(
     results = list(_progress(suite.run(pairs), len(pairs), "scenarios"))
     failed = [result for result in results if not result.passed]
     passing = not failed
-    data: dict[str, Any] = {"scenarios": [show.result_data(result) for result in results]}
+    data: dict[str, Any] = {
+        "passed": len(results) - len(failed),
+        "failed": len(failed),
+        "scenarios": [show.result_data(result) for result in results],
+    }
     for result in failed if form == "text" else ():
         levels = None if depth == "all" else int(depth)
         click.echo(show.result_text(result, levels) + "\n")

@@ -16,6 +16,7 @@ from finalrule.evaluate.catalogues import TypedCatalogue
 from finalrule.evaluate.outcomes import OutcomeName, winners
 from finalrule.evaluate.scalar import Evaluator, best_decile, prepare_lets
 from finalrule.evaluate.types import Types
+from finalrule.scenarios.edits import settled
 from finalrule.scenarios.read import Scenario
 from finalrule.scenarios.run import Result, frame_of
 from finalrule.scenarios.suite import in_module
@@ -74,7 +75,8 @@ class _Seen:
             return
         for (rule, frame), decision in evaluation.decisions.items():
             if not decision.assumed:
-                self.evaluated.setdefault(rule, []).append((result, frame))
+                if result.scenario.catalogues is None:  # else it is not the policy's catalogues
+                    self.evaluated.setdefault(rule, []).append((result, frame))
                 self.reached.setdefault((rule, decision.winner), (result, frame))
         for name in result.asserted:
             decision = evaluation.decisions[name.rule, frame_of(name, evaluation)]
@@ -97,18 +99,24 @@ class _Seen:
 
 
 def deciding(rule: ir.AnyRule, catalogues: Mapping[str, TypedCatalogue]) -> list[tuple[str, Place]]:
-    """What can decide a rule, with its place: left out are deciles that no benchmark of the
-    catalogue has, and what a select without a condition or a number cannot give."""
+    """What can decide a rule, with its place: left out are clauses that ask for what a rule that is
+    not in force would have to give, deciles that no benchmark of the catalogue has, and what a
+    select without a condition or a number cannot give."""
     match rule:
         case ir.Choice():
-            return [(clause.name, clause.place) for clause in rule.clauses]
+            lets = {let.name: let.value for let in rule.lets}
+            return [
+                (clause.name, clause.place)
+                for clause in rule.clauses
+                if clause.when is None or settled(clause.when, lets) is not False
+            ]
         case ir.Table():
             places = {row.name: row.place for row in rule.rows}
             return [(name, places.get(name, rule.place)) for name in winners(rule)]
         case ir.Curve():
             return [(piece.name, piece.place) for piece in rule.pieces]
         case ir.Deciles():
-            there = _deciles_of(catalogues[rule.catalogue])
+            there = _deciles_of(rule, catalogues[rule.catalogue])
             names = [name for name in winners(rule) if name in there]
         case ir.Select():
             names = ["selected"]
@@ -117,14 +125,17 @@ def deciding(rule: ir.AnyRule, catalogues: Mapping[str, TypedCatalogue]) -> list
     return [(name, rule.place) for name in names]
 
 
-def _deciles_of(catalogue: TypedCatalogue) -> set[str]:
-    """The deciles in which some benchmark lets a rate fall."""
-    found = {"below", "none"}
+def _deciles_of(rule: ir.Deciles, catalogue: TypedCatalogue) -> set[str]:
+    """The deciles in which some benchmark that the rule may read lets a rate fall."""
+    found = {"none"}
     for keys in catalogue.rows.rows:
+        fixed = zip(rule.keys, keys, strict=True)
+        if any(isinstance(key, ir.Text) and key.value != text for key, text in fixed):
+            continue
         bounds = catalogue.bounds(keys)
-        for bound in bounds.lower if bounds else ():
+        for bound in bounds.lower if bounds is not None else ():
             if bound is not None and bounds is not None:
-                found.add(f"decile_{best_decile(bound, bounds)[0]}")
+                found |= {"below", f"decile_{best_decile(bound, bounds)[0]}"}
     return found
 
 

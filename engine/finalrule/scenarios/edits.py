@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -18,6 +18,8 @@ Edit = tuple[str, Any]
 _NEIGHBOUR = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 _OPPOSITE = {"all": "any", "any": "all", "every": "any", "greatest": "least", "least": "greatest"}
 
+_OTHER_WAY = {"+": "-", "-": "+", "*": "/", "/": "*"}
+
 # Decimal places in which a figure counts even where it is written with fewer: cents, and the
 # hundredths to which points are rounded.
 _PLACES = {"usd": 2, "points": 2}
@@ -29,6 +31,10 @@ class Speaker:
 
     names: Names
 
+    def settled(self, expr: ir.Expr) -> bool | None:
+        """What a condition is whatever the facts are; None when it depends on them."""
+        return settled(expr, self.names.lets)
+
     @classmethod
     def of(cls, program: ir.Program, rule: ir.AnyRule) -> Speaker:
         return cls(names_in(program, rule))
@@ -39,6 +45,24 @@ class Speaker:
     def inside(self, entity: str) -> Speaker:
         """The same in the scope of an aggregate."""
         return Speaker(replace(self.names, entity=entity, lets={}))
+
+
+def settled(expr: ir.Expr, lets: Mapping[str, ir.Expr]) -> bool | None:
+    """What a condition is whatever the facts are; None when it depends on them. Only constants
+    settle it: those that stand for rules that are not in force, in the first place."""
+    match expr:
+        case ir.Bool(value=value):
+            return value
+        case ir.Let(name=name) if name in lets:
+            return settled(lets[name], lets)
+        case ir.Logic(op=op, items=items):
+            found = [settled(item, lets) for item in items]
+            least = {"all": len(items), "any": 1, "none": 1, "at_least": expr.least}[op]
+            if found.count(True) >= least:
+                return op != "none"
+            if len(found) - found.count(False) < least:
+                return op == "none"
+    return None
 
 
 def step(number: ir.Num) -> Fraction:
@@ -85,7 +109,9 @@ def _own(expr: ir.Expr, speaker: Speaker) -> Iterator[tuple[str, ir.Expr]]:
         case ir.Logic():
             yield from map(instead, _turned(expr))
             for i, item in enumerate(expr.items):
-                if (rest := _without(expr, i)) is not None:
+                # What a rule that is not in force would have given has no weight.
+                weightless = speaker.settled(item) is (expr.op == "all")
+                if not weightless and (rest := _without(expr, i)) is not None:
                     yield f"without `{speaker.says(item)}` in `{text}`", rest
         case ir.In(values=ir.CodeSet(values=values)):
             for gone in values if len(values) > 1 else ():
@@ -95,6 +121,10 @@ def _own(expr: ir.Expr, speaker: Speaker) -> Iterator[tuple[str, ir.Expr]]:
                 yield instead(ir.Bool(False))
         case ir.Negate(item=item):
             yield instead(item)
+        case ir.Arith(op=op, right=right):
+            if isinstance(right, ir.Num) and right.value == 0:
+                return  # what stands for a rule that is not in force has no weight
+            yield instead(msgspec.structs.replace(expr, op=_OTHER_WAY[op]))
         case ir.Extreme(op=op):
             yield instead(msgspec.structs.replace(expr, op="max" if op == "min" else "min"))
         case ir.FirstKnown(items=items):
@@ -127,11 +157,8 @@ def _turned(expr: ir.Logic) -> Iterator[ir.Expr]:
 
 
 def _without(expr: ir.Logic, index: int) -> ir.Expr | None:
-    """The condition without one of its items; None where too few would be left, and where the item
-    is a constant without weight (the outcome of a rule that is not in force)."""
+    """The condition without one of its items; None where too few would be left."""
     rest = (*expr.items[:index], *expr.items[index + 1 :])
-    if expr.items[index] == ir.Bool(expr.op == "all"):
-        return None
     if not rest or (expr.op == "at_least" and expr.least > len(rest)):
         return None
     return rest[0] if len(rest) == 1 and expr.op != "none" else ir.Logic(expr.op, rest, expr.least)

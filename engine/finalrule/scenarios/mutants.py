@@ -243,9 +243,15 @@ def _field(rule: R, name: str, speaker: Speaker) -> Iterator[tuple[str, Place, s
 def _choice(rule: ir.Choice, speaker: Speaker) -> Changed:
     for i, clause in enumerate(rule.clauses):
         for said, changed in _changed_clause(rule, i, speaker):
+            if not _can_decide(clause, speaker) and not _can_decide(changed, speaker):
+                continue
             clauses = (*rule.clauses[:i], changed, *rule.clauses[i + 1 :])
             other = msgspec.structs.replace(rule, clauses=clauses)
             yield clause.name, clause.place, said, other
+
+
+def _can_decide(clause: ir.Clause, speaker: Speaker) -> bool:
+    return clause.when is None or speaker.settled(clause.when) is not False
 
 
 def _changed_clause(

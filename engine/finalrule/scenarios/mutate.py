@@ -75,7 +75,7 @@ class Hunt:
         self.asserting: dict[str, set[int]] = {}
         for scenario, under in suite.pairs():
             if under == policy:
-                self._add(prepare_scenario(scenario, self.evaluator.program))
+                self._add(prepare_scenario(scenario, self.evaluator))
 
     def _add(self, prepared: Prepared) -> None:
         evaluation = run_prepared(prepared, self.evaluator).evaluation

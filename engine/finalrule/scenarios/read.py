@@ -24,10 +24,11 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scenario. `given` and `assume` are still text: a program types them."""
+    """One scenario. `catalogues`, `given` and `assume` are still text: a program types them."""
 
     name: str
     policies: tuple[Scalar, ...]
+    catalogues: Mapping | None
     given: Mapping | None
     assume: Mapping | None
     expect: tuple[Expected, ...]
@@ -76,10 +77,11 @@ def _scenario(node: Node, policies: tuple[Scalar, ...]) -> Scenario:
     parts = {key: entry.value for key, entry in node.entries.items()}
     name, expect = parts["name"], parts["expect"]
     assert isinstance(name, Scalar) and isinstance(expect, Mapping)
-    given, assume = parts.get("given"), parts.get("assume")
+    given, assume, made_up = (parts.get(key) for key in ("given", "assume", "catalogues"))
     return Scenario(
         name=name.text,
         policies=_texts(parts["policies"]) if "policies" in parts else policies,
+        catalogues=made_up if isinstance(made_up, Mapping) else None,
         given=given if isinstance(given, Mapping) else None,
         assume=assume if isinstance(assume, Mapping) else None,
         expect=tuple(

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finalrule.core.expressions import Frame, Known, Unknown
-from finalrule.core.ir import Program
 from finalrule.diagnostics import Diagnostic, Failure, Label, Report, suggest
+from finalrule.evaluate.catalogues import TypedCatalogue
 from finalrule.evaluate.outcomes import OutcomeName, output_types, winners
 from finalrule.evaluate.scalar import Evaluation, Evaluator, with_assumed
 from finalrule.facts.case import Case
 from finalrule.scenarios.build import CaseBuilder, Paths, typed
 from finalrule.scenarios.read import Expected, Scenario
+from finalrule.scenarios.records import made_up
 from finalrule.values import Type, Value, show
 
 UNDETERMINED = "undetermined"
@@ -34,10 +35,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A scenario as a case of one policy: what is given, taken as given, and expected."""
+    """A scenario as a case of one policy: what is given, taken as given, and expected. `catalogues`
+    are those that the scenario changes."""
 
     scenario: Scenario
     policy: str
+    catalogues: Mapping[str, TypedCatalogue]
     case: Case
     assume: Mapping[tuple[str, tuple[str, ...]], Mapping[str, Value]]
     checks: tuple[Check, ...]
@@ -64,11 +67,13 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One scenario under one policy. `asserted` are the outcomes that came out as expected;
-    `evaluation` is None when the scenario could not be evaluated (`failure` says why)."""
+    """One scenario under one policy. `evaluator` is the policy's, with the scenario's records in
+    its catalogues; `asserted` are the outcomes that came out as expected; `evaluation` is None
+    when the scenario could not be evaluated (`failure` says why)."""
 
     scenario: Scenario
     policy: str
+    evaluator: Evaluator
     mismatches: tuple[Mismatch, ...]
     evaluation: Evaluation | None
     asserted: tuple[OutcomeName, ...]
@@ -79,9 +84,10 @@ class Result:
         return not self.mismatches and self.failure is None
 
 
-def prepare_scenario(scenario: Scenario, program: Program) -> Prepared:
+def prepare_scenario(scenario: Scenario, evaluator: Evaluator) -> Prepared:
     """A scenario typed by a program. Raises Failure with everything that is wrong in it."""
-    report = Report()
+    program, report = evaluator.program, Report()
+    catalogues = made_up(scenario, evaluator.catalogues, report)
     builder = CaseBuilder(program, report)
     case = with_assumed(builder.case(scenario), program)
     paths = builder.paths(case)
@@ -92,7 +98,7 @@ def prepare_scenario(scenario: Scenario, program: Program) -> Prepared:
         if (check := _check(expected, builder, paths, report)) is not None
     )
     report.stop_if_errors()
-    return Prepared(scenario, program.policy, case, assume, checks)
+    return Prepared(scenario, program.policy, catalogues, case, assume, checks)
 
 
 def _check(
@@ -125,9 +131,9 @@ def run_scenario(scenario: Scenario, evaluator: Evaluator) -> Result:
     """Run a scenario under a program. A scenario that cannot be read, or a rule that breaks its
     promise, is a failure of the result."""
     try:
-        prepared = prepare_scenario(scenario, evaluator.program)
+        prepared = prepare_scenario(scenario, evaluator)
     except Failure as failure:
-        return Result(scenario, evaluator.program.policy, (), None, (), failure)
+        return Result(scenario, evaluator.program.policy, evaluator, (), None, (), failure)
     return run_prepared(prepared, evaluator)
 
 
@@ -135,11 +141,14 @@ def run_prepared(prepared: Prepared, evaluator: Evaluator) -> Result:
     """Run a scenario that is typed already. A rule that breaks its promise is a failure of the
     result."""
     scenario, policy = prepared.scenario, prepared.policy
+    if prepared.catalogues:
+        catalogues = {**evaluator.catalogues, **prepared.catalogues}
+        evaluator = Evaluator(evaluator.program, catalogues)
     try:
         only = {check.name.rule for check in prepared.checks}
         evaluation = evaluator.evaluate(prepared.case, only, prepared.assume)
     except Failure as failure:
-        return Result(scenario, policy, (), None, (), failure)
+        return Result(scenario, policy, evaluator, (), None, (), failure)
     mismatches: list[Mismatch] = []
     asserted: list[OutcomeName] = []
     for check in prepared.checks:
@@ -148,7 +157,7 @@ def run_prepared(prepared: Prepared, evaluator: Evaluator) -> Result:
             mismatches.append(mismatch)
         else:
             asserted.append(check.name)
-    return Result(scenario, policy, tuple(mismatches), evaluation, tuple(asserted))
+    return Result(scenario, policy, evaluator, tuple(mismatches), evaluation, tuple(asserted))
 
 
 def frame_of(name: OutcomeName, evaluation: Evaluation) -> Frame:

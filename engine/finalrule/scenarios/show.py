@@ -10,7 +10,6 @@ from finalrule.core import ir
 from finalrule.diagnostics import Report
 from finalrule.evaluate.explain import explain, explain_why_not
 from finalrule.evaluate.outcomes import OutcomeName
-from finalrule.evaluate.scalar import Evaluator
 from finalrule.evaluate.trace import trace
 from finalrule.scenarios.coverage import Covered
 from finalrule.scenarios.mutate import Tried
@@ -34,21 +33,21 @@ def _scenario_text(scenario: Scenario) -> str:
 # --- scenarios ---------------------------------------------------------------------------------
 
 
-def first_trace(result: Result, evaluator: Evaluator) -> Data | None:
+def first_trace(result: Result) -> Data | None:
     """The trace of a scenario's first wrong outcome; None where nothing was evaluated."""
     if result.evaluation is None or not result.mismatches:
         return None
-    return trace(evaluator, result.evaluation, result.mismatches[0].name)
+    return trace(result.evaluator, result.evaluation, result.mismatches[0].name)
 
 
-def result_text(result: Result, evaluator: Evaluator, depth: int) -> str:
+def result_text(result: Result, depth: int | None) -> str:
     """A failed scenario: its errors, or every wrong outcome at its line and what decided the
-    first, `depth` levels down."""
+    first, `depth` levels down (None: all the way)."""
     lines = [f"FAILED {_scenario_text(result.scenario)} [{result.policy}]"]
     if result.failure is not None:
         lines.append(str(result.failure))
     lines += [mismatch.diagnostic().render() for mismatch in result.mismatches]
-    traced = first_trace(result, evaluator)
+    traced = first_trace(result)
     if traced is not None:
         first = result.mismatches[0]
         lines += ["", f"  What decided {first.name}:"]
@@ -62,7 +61,7 @@ def result_text(result: Result, evaluator: Evaluator, depth: int) -> str:
     return "\n".join(lines)
 
 
-def result_data(result: Result, evaluator: Evaluator) -> Data:
+def result_data(result: Result) -> Data:
     """One scenario under one policy; of a failed one what is wrong, with the first one's trace."""
     data: Data = {**scenario_data(result.scenario), "policy": result.policy}
     data["passed"] = result.passed
@@ -79,7 +78,7 @@ def result_data(result: Result, evaluator: Evaluator) -> Data:
     ]
     if result.failure is not None:
         data["errors"] = [one.as_data() for one in result.failure.diagnostics]
-    if (traced := first_trace(result, evaluator)) is not None:
+    if (traced := first_trace(result)) is not None:
         data["trace"] = traced
     return data
 
