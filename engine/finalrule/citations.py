@@ -1,7 +1,7 @@
 """Citations of law and of named sources, parsed.
 
-Forms: `42 CFR 414.1405(b)(7)` (a paragraph may be a definition, its term as the regulation has it or
-in small letters: `42 CFR 414.1305 (MIPS determination period)(1)`), `84 FR 63031` or `84 FR
+Forms: `42 CFR 414.1405(b)(7)` (a paragraph may be a definition, its term as the regulation has it
+or in small letters: `42 CFR 414.1305 (MIPS determination period)(1)`), `84 FR 63031` or `84 FR
 63031-63035`, `42 U.S.C. 1395w-4(q)(6)(A)`, and `KEY rest`, where KEY is a source named in
 policies/sources.yaml, e.g. `HPA-2019 III.K.3.e(1)`.
 """

@@ -6,7 +6,7 @@ rounding rule that the rule `prints` with; a number without one is given exactly
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -57,7 +57,8 @@ CATEGORIES: dict[str, dict[str, str]] = {
     },
 }
 
-# Category -> the entity of its measures, and field -> outcome or fact of that entity.
+# Category -> the entity of its measures, and field -> outcome of that entity, or fact of it or of
+# what it belongs to.
 MEASURES: dict[str, tuple[str, dict[str, str]]] = {
     "quality": (
         "measure_result",
@@ -73,7 +74,11 @@ MEASURES: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "cost": (
         "cost_result",
-        {"measure_id": "measure_id", "points": "cost_measure_points", "counted": "cost_measure_scored"},
+        {
+            "measure_id": "measure_id",
+            "points": "cost_measure_points",
+            "counted": "cost_measure_scored",
+        },
     ),
     "ia": (
         "activity",
@@ -82,6 +87,7 @@ MEASURES: dict[str, tuple[str, dict[str, str]]] = {
     "pi": (
         "pi_report",
         {
+            "submission_method": "submission_method",
             "measure_id": "measure_id",
             "performance_rate": "pi_performance_rate",
             "points": "pi_measure_points",
@@ -90,6 +96,13 @@ MEASURES: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
 }  # fmt: skip
+
+# Clauses of points that say no more than that there are none: what is asked for the reason.
+SAYS_WHY = {
+    ("measure_points", "not_scored"): "measure_class",
+    ("cost_measure_points", "not_scored"): "cost_measure_scored",
+    ("activity_points", "no_points"): "activity_counted",
+}
 
 STATUSES = (
     "small_practice", "rural", "hpsa", "non_patient_facing", "hospital_based", "asc_based",
@@ -125,21 +138,24 @@ def number_text(value: Fraction, rule: ir.AnyRule, type_: Number, evaluator: Eva
 
 
 class ScoreObject:
-    """Builds the object of one evaluation."""
+    """Builds the object of one evaluation. `paths` are its outcomes by where they stand in it;
+    `shorter` are paths of measures by their identifier alone, with the whole ones."""
 
     def __init__(self, evaluator: Evaluator, evaluation: Evaluation) -> None:
         self.evaluator, self.evaluation = evaluator, evaluation
         self.unit = evaluation.frames_of(UNIT)[0]
         self.undetermined: dict[str, list[str]] = {}
+        self.paths: dict[str, OutcomeName] = {}
+        self.shorter: list[tuple[str, str]] = []
 
     def data(self) -> dict[str, Any]:
         """The whole object. `final_score_used` is for the caller who knows the other units."""
         program = self.evaluator.program
         eligibility = self._eligibility()
-        score = self.field("final_score", self.unit)
+        score = self._field("final_score", "final_score", self.unit)
         adjustment = self._adjustment(eligibility)
         categories = {name: self._category(name) for name in CATEGORIES}
-        bonuses = {"complex_patient": self.field("complex_patient_bonus", self.unit)}
+        bonus = self._field("bonuses.complex_patient", "complex_patient_bonus", self.unit)
         assumed = [
             {"fact": figure.name, "value": self._figure(figure), "cite": figure.cite,
              "place": str(figure.place), "unverified": figure.unverified, "note": figure.note}
@@ -155,7 +171,7 @@ class ScoreObject:
             "final_score": score,
             "payment_adjustment": adjustment,
             "categories": categories,
-            "bonuses": bonuses,
+            "bonuses": {"complex_patient": bonus},
             "assumed": assumed,
             "undetermined": [
                 {"outcome": name, "needs": needs} for name, needs in self.undetermined.items()
@@ -166,27 +182,28 @@ class ScoreObject:
     def _figure(self, figure: ir.Parameter) -> str | None:
         return None if figure.value is None else _constant_text(figure)
 
-    def field(self, outcome: str, frame: Frame) -> Any:
+    def _field(self, path: str, outcome: str, frame: Frame) -> Any:
         """An outcome as a decimal string, a flag or a word; None when it is undetermined or the
         policy has no such rule in force."""
         rule_name, _, output = outcome.partition(".")
         rule = self.evaluator.rules.get(rule_name)
         if rule is None:
             return None
+        name = self.paths[path] = OutcomeName(rule_name, frame.path, output)
         value = self.evaluation.decisions[rule_name, frame].values[output]
-        return self._text(value, rule, output_types(rule)[output], str(
-            OutcomeName(rule_name, frame.path, output)))  # fmt: skip
+        return self._text(value, rule, output_types(rule)[output], name)
 
-    def _text(self, value: Known, rule: ir.AnyRule, type_: Type, name: str) -> Any:
+    def _text(self, value: Known, rule: ir.AnyRule, type_: Type, name: OutcomeName) -> Any:
         if isinstance(value, Unknown):
-            self.undetermined[name] = sorted(value.needs)
+            self.undetermined[str(name)] = sorted(value.needs)
             return None
         if isinstance(value, Fraction) and isinstance(type_, Number):
             return number_text(value, rule, type_, self.evaluator)
         return value if isinstance(value, bool | str) else show(value, type_)
 
-    def _reason(self, rule_name: str, frame: Frame) -> str | None:
+    def _reason(self, path: str, rule_name: str, frame: Frame) -> str | None:
         """What the deciding clause says of itself: its `because`, else its name in words."""
+        self.paths[path] = OutcomeName(rule_name, frame.path)
         decision = self.evaluation.decisions[rule_name, frame]
         rule = self.evaluator.rules[rule_name]
         if isinstance(rule, ir.Choice):
@@ -197,15 +214,22 @@ class ScoreObject:
 
     def _eligibility(self) -> dict[str, Any]:
         return {
-            "status": self.field("eligibility_status", self.unit),
-            "reason": self._reason("eligibility_status", self.unit),
-            "special_statuses": {name: self.field(name, self.unit) for name in STATUSES},
+            "status": self._field("eligibility.status", "eligibility_status", self.unit),
+            "reason": self._reason("eligibility.reason", "eligibility_status", self.unit),
+            "special_statuses": {
+                name: self._field(f"eligibility.special_statuses.{name}", name, self.unit)
+                for name in STATUSES
+            },
         }
 
     def _adjustment(self, eligibility: Mapping[str, Any]) -> dict[str, Any]:
-        applies = self.field("adjustment_applies", self.unit)
+        applies = self._field("payment_adjustment.status", "adjustment_applies", self.unit)
+        self.paths["payment_adjustment.reason"] = OutcomeName("eligibility_status", ())
         if applies is True:
-            factors = {name: self.field(rule, self.unit) for name, rule in ADJUSTMENT.items()}
+            factors = {
+                name: self._field(f"payment_adjustment.{name}", rule, self.unit)
+                for name, rule in ADJUSTMENT.items()
+            }
             status = "undetermined" if None in factors.values() else "applies"
             return {"status": status, "reason": None, **factors}
         status = "undetermined" if applies is None else "not_applicable"
@@ -213,31 +237,43 @@ class ScoreObject:
         return {"status": status, "reason": reason, **dict.fromkeys(ADJUSTMENT)}
 
     def _category(self, name: str) -> dict[str, Any]:
-        found = {key: self.field(rule, self.unit) for key, rule in CATEGORIES[name].items()}
+        found = {
+            key: self._field(f"{name}.{key}", rule, self.unit)
+            for key, rule in CATEGORIES[name].items()
+        }
         entity, fields = MEASURES[name]
         measures = []
         for frame in self.evaluation.frames_of(entity):
-            measure = {key: self._measure_field(what, frame) for key, what in fields.items()}
-            # What is not scored is so because of its class, which says why.
-            points = self.evaluation.decisions[fields["points"], frame]
-            why = fields["class"] if points.winner == "not_scored" else fields["points"]
-            measure["reason"] = self._reason(why, frame)
+            at = f"{name}.measures[{','.join(frame.path)}]"
+            measure = {
+                key: self._measure_field(f"{at}.{key}", what, frame) for key, what in fields.items()
+            }
+            points = fields["points"]
+            winner = self.evaluation.decisions[points, frame].winner
+            why = SAYS_WHY.get((points, winner), points)
+            measure["reason"] = self._reason(f"{at}.reason", why, frame)
             measures.append(measure)
+            short = f"{name}.measures[{measure['measure_id']}]"
+            self.shorter += [
+                (f"{short}.{key}", f"{at}.{key}")
+                for key in measure
+                if short != at and f"{at}.{key}" in self.paths
+            ]
         found["measures"] = measures
         return found
 
-    def _measure_field(self, what: str, frame: Frame) -> Any:
+    def _measure_field(self, path: str, what: str, frame: Frame) -> Any:
         if what in self.evaluator.rules:
-            return self.field(what, frame)
-        value = frame.facts.get(what)
-        return value if isinstance(value, str | bool) else None
+            return self._field(path, what, frame)
+        facts = (owner.facts[what] for owner in frame.up.values() if what in owner.facts)
+        return next(facts, None)
 
 
 def final_scores_used(
     evaluator: Evaluator, evaluations: Sequence[Evaluation]
 ) -> list[dict[str, Any]]:
     """For each individual (TIN/NPI) among the units whose group is among them too: the final scores
-    that it has, and the kind of the one that is used; None when that is undetermined."""
+    that it has, and the kind of the one that is used (None: neither, or it is undetermined)."""
     groups = {
         one.case.subject["tin"]: one
         for one in evaluations
@@ -252,9 +288,7 @@ def final_scores_used(
     return found
 
 
-def _final_score_used(
-    evaluator: Evaluator, by_kind: Mapping[str, Evaluation]
-) -> dict[str, Any]:
+def _final_score_used(evaluator: Evaluator, by_kind: Mapping[str, Evaluation]) -> dict[str, Any]:
     root = Record("tin_npi", {})
     scores: dict[str, str | None] = {}
     for kind, evaluation in by_kind.items():
@@ -264,23 +298,21 @@ def _final_score_used(
             if not isinstance(value, Unknown):
                 facts[fact] = Given(value, f"{rule} of the {kind}")
         root.add("available_score", facts)
-        scores[kind] = ScoreObject(evaluator, evaluation).field(
-            "final_score", evaluation.frames_of(UNIT)[0]
-        )
+        scores[kind] = ScoreObject(evaluator, evaluation).data()["final_score"]
     subject = dict(by_kind["individual"].case.subject)
     case = Case(root, subject, by_kind["individual"].case.facts_digest)
     chosen = evaluator.evaluate(case, ["final_score_used"])
-    used = [
-        frame.path[0]
+    found = {
+        frame.path[0]: chosen.value("final_score_used", frame)
         for frame in chosen.frames_of("available_score")
-        if chosen.value("final_score_used", frame) is True
-    ]
+    }
     return {
         "policy": evaluator.program.policy,
         "tin": subject["tin"],
         "npi": subject["npi"],
         "final_scores": scores,
-        "used": used[0] if used else None,
+        "used": next((kind for kind, value in found.items() if value is True), None),
+        "undetermined": any(isinstance(value, Unknown) for value in found.values()),
     }
 
 
@@ -291,23 +323,25 @@ def _constant_text(figure: ir.Parameter) -> str:
     return str(value)
 
 
-def output_paths(evaluation: Evaluation) -> Iterator[tuple[str, OutcomeName]]:
-    """The object's outcomes by path (`quality.measures[236].points`) with their rules' names."""
-    yield "final_score", OutcomeName("final_score", ())
-    yield "eligibility", OutcomeName("eligibility_status", ())
-    yield "payment_adjustment", OutcomeName("total_adjustment", ())
-    for field, rule in ADJUSTMENT.items():
-        yield f"payment_adjustment.{field}", OutcomeName(rule, ())
-    yield "bonuses.complex_patient", OutcomeName("complex_patient_bonus", ())
+def output_paths(evaluator: Evaluator, evaluation: Evaluation) -> dict[str, list[OutcomeName]]:
+    """The object's outcomes by their path (`quality.measures[236,ecqm].points`), and by what people
+    write for it: a category for its score, a measure by its identifier alone, which several sets
+    of data may have."""
+    made = ScoreObject(evaluator, evaluation)
+    made.data()
+    found = {path: [name] for path, name in made.paths.items()}
+    for field, rule in ADJUSTMENT.items():  # explained though it may not apply
+        found[f"payment_adjustment.{field}"] = [OutcomeName(rule, ())]
+    for path, full in made.shorter:
+        found.setdefault(path, []).append(made.paths[full])
     for status in STATUSES:
-        yield f"eligibility.{status}", OutcomeName(status, ())
-    for category, fields in CATEGORIES.items():
-        yield category, OutcomeName(fields["score"], ())
-        for field, outcome in fields.items():
-            rule, _, output = outcome.partition(".")
-            yield f"{category}.{field}", OutcomeName(rule, (), output)
-        entity, columns = MEASURES[category]
-        for frame in evaluation.frames_of(entity):
-            for field, rule in columns.items():
-                for keys in {",".join(frame.path), frame.path[0], frame.path[-1]}:
-                    yield f"{category}.measures[{keys}].{field}", OutcomeName(rule, frame.path)
+        found[f"eligibility.{status}"] = found[f"eligibility.special_statuses.{status}"]
+    for part, path in (
+        ("eligibility", "eligibility.status"), ("payment_adjustment", "payment_adjustment.total"),
+        *((category, f"{category}.score") for category in CATEGORIES),
+    ):  # fmt: skip
+        found[part] = found[path]
+    for path in list(found):
+        if path.partition(".")[0] in CATEGORIES:
+            found[f"categories.{path}"] = found[path]
+    return found

@@ -10,6 +10,7 @@ import datetime
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -196,6 +197,7 @@ def show(value: Value, type_: Type) -> str:
     return value
 
 
+@lru_cache(maxsize=4096)
 def _show_number(value: Fraction, unit: Unit) -> str:
     quantity = value * 100 if unit == "percent" else value
     places = decimal_places(quantity)

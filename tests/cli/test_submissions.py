@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +269,62 @@ def test_examples_of_other_years_are_refused() -> None:
         assert errors_of(done) == ["submission-year"]
         assert "the file is of performance year 2019, the policy of 2020" in done.stderr
         assert "ask what 2020's would give with --as-year" in done.stderr
+
+
+@needs_examples
+def test_what_cms_states_otherwise_is_told_without_the_npi(tmp_path: Path) -> None:
+    """Who faces no patients qualifies for reweighting of Promoting Interoperability (42 CFR
+    414.1380(c)(2)(i)(C)(5)), whatever `aciReweighting` says."""
+    facts = json.loads((FILES / "non_patient_facing.json").read_text(encoding="utf-8"))
+    facts = changed(facts, "/data/organizations/0/individualScenario/aciReweighting", False)
+    done = score(QUALITY, "--facts", write(tmp_path, "facts.json", facts), "--format", "json")
+    assert done.exit_code == 0
+    assert "warning[stated-otherwise]" in done.stderr
+    assert "facts.json#/data/organizations/0/individualScenario/aciReweighting" in done.stderr
+    assert EXAMPLE_NPI not in done.stderr
+    assert weighted(objects(done)[0])["pi"][1] == "0"
+
+
+# The practice of examples/2020 --------------------------------------------------------------------
+
+PRACTICE = ROOT / "examples" / "2020" / "practice"
+
+
+def test_a_practice_as_a_group_and_one_of_its_clinicians() -> None:
+    """Benchmarks of 2020 (eCQM); a small practice, so activities count double and quality has 6
+    bonus points. Complex patients are doubled in 2020.
+
+    Group: 001 (inverse) 25 % is better than 31.4, the bound of decile 10: 10. 128: 75 % in 73.97 ..
+    94.15: 7 + 1.03/20.18 = 7.0510. 236: 70 % is the bound of decile 8: 8. 317: 66.6667 % in 61.53
+    .. 79.18: 8 + 5.1367/17.65 = 8.2910. Sum 33.3420; 001 is the required outcome measure, 236 a
+    further one (2), four measures end to end (4): 45.3420 of 60 = 75.57 %, of 55 points 41.5635.
+    One high-weighted activity, doubled, is 40 of 40: 15 points. 2 x (1.31 + 5 x 0.22) = 4.82.
+    41.5635 + 15 + 4.82 = 61.3835.
+    The clinician alone: 15 % of 001 is 10 points, 80 % of 236 the bound of decile 9: 9;
+    (19 + 2 + 2 + 6) of 60 = 48.3333 %: 26.5833; 2 x (1.42 + 5 x 0.18) = 4.64; 31.2233.
+    The group's score is the higher one, and is used for the clinician.
+    """
+    done = score(
+        PRACTICE / "submissions", "--facts", PRACTICE / "facts", "--cost", PRACTICE / "cost.csv",
+        "--format", "json", policy="2020-final",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "warning" not in done.stderr
+    whole, alone = objects(done)
+    assert measures(whole, "quality") == {
+        "001": "10.0000", "128": "7.0510", "236": "8.0000", "317": "8.2910",
+    }  # fmt: skip
+    assert weighted(whole)["quality"] == ("75.5700", "55", "41.56")
+    assert (whole["bonuses"]["complex_patient"], whole["final_score"]) == ("4.82", "61.38")
+    assert measures(alone, "quality") == {"001": "10.0000", "236": "9.0000"}
+    assert weighted(alone)["quality"] == ("48.3333", "55", "26.58")
+    assert (alone["bonuses"]["complex_patient"], alone["final_score"]) == ("4.64", "31.22")
+    # 2020 has no benchmark for cost: the results are listed, and count for nothing.
+    assert measures(whole, "cost") == {"MSPB_1": "0.0000", "TPCC_1": "0.0000"}
+    assert measures(alone, "cost", "counted") == {"TPCC_1": False}
+    assert whole["final_score_used"] is None
+    assert alone["final_score_used"]["used"] == "group"
+    assert alone["final_score_used"]["final_scores"] == {"individual": "31.22", "group": "61.38"}
 
 
 # Broken submissions ------------------------------------------------------------------------------
@@ -531,6 +589,21 @@ def the_error_of_writing(done: Result) -> str:
     """The same as any refusal, after what was found while the files were scored."""
     assert errors_of(done) == ["cannot-write-file"]
     return done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_standard_output_that_is_full(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "finalrule", "score", write(tmp_path, "a.json", VALID)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "engine")}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*command, "--policy", "2019-final"], env=environment, stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last == "error: the output cannot be written: No space left on device"
+    assert "Traceback" not in done.stderr
 
 
 def test_nothing_is_written_where_the_input_is_wrong(tmp_path: Path) -> None:

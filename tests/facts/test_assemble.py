@@ -240,8 +240,9 @@ def test_a_directory_stands_for_its_json_files(
     assert len(cases_of([tmp_path], program_2019, catalogues_2019)) == 2
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(Failure, match=r"the directory has no .json files"):
+    with pytest.raises(Failure, match=r"the directory has no .json files") as failed:
         cases_of([empty], program_2019, catalogues_2019)
+    assert "folders in it are not searched" in str(failed.value)
 
 
 def test_standard_input(

@@ -310,6 +310,8 @@ def test_the_block_is_typed_by_the_declarations(read: Read) -> None:
         ("segment", {}, "json-wrong-type", "must be a list"),
         ("segment/0", 1, "json-wrong-type", "must be an object"),
         ("clinician/0/npi", OTHER_NPI, "facts-roster", "name another clinician"),
+        ("clinician/0/npi", NPI[:9], "identifier-shape", "must be an NPI: 10 digits"),
+        ("clinician/0/npi", 1234567893, "json-wrong-type", "must be text"),
     ],
 )
 def test_one_fault_in_the_block(read: Read, where: str, value: Json, code: str, words: str) -> None:
@@ -394,12 +396,29 @@ def test_a_groups_roster_is_whole_or_not_there(read: Read) -> None:
     roster: Json = {"npi": None, "organizations": [{"TIN": TIN, "groupScenario": {}}]}
     roster["finalrule"] = {"clinician": [{"npi": NPI}, {"npi": OTHER_NPI}]}
     found = read(GROUP, facts=[*files, roster])
+    # The clinicians' files need no groupScenario, since one file has it.
+    own = [changed(file, "/data/organizations/0", {"TIN": TIN, "individualScenario": {}})
+           for file in files]  # fmt: skip
+    assert not read(GROUP, facts=[*own, roster]).warnings
     assert not found.warnings
     assert [(r["npi"], r["in_rural_area"]) for r in found.records("clinician")] == [
         (OTHER_NPI, True), (NPI, True),
     ]  # fmt: skip
     roster["finalrule"] = {"clinician": [{"npi": NPI}]}
     assert read(GROUP, facts=[*files, roster]).error.code == "facts-roster"
+
+
+def test_a_rosters_npis_are_checked(read: Read) -> None:
+    # 123456789 is completed to an NPI by 3 alone; beside a real TIN another digit is an error.
+    wrong = "1234567890"
+    organization = {"TIN": TIN, "groupScenario": {}}
+    facts = {"organizations": [organization], "finalrule": {"clinician": [{"npi": wrong}]}}
+    assert read(GROUP, facts=[facts]).warning.code == "npi-check-digit"
+    real = changed(facts, "/organizations/0/TIN", "123456789")
+    found = read(changed(GROUP, "/taxpayerIdentificationNumber", "123456789"), facts=[real])
+    assert found.error.code == "npi-check-digit"
+    assert pointer(found.error) == "/finalrule/clinician/0/npi"
+    assert wrong not in found.error.render()
 
 
 def test_an_individual_is_its_own_roster(read: Read) -> None:
@@ -415,6 +434,13 @@ def test_files_that_agree_and_files_that_do_not(read: Read) -> None:
     # rural in the scoring unit, and in the clinician's own area
     assert {error.code for error in found.errors} == {"fact-conflict"}
     assert any("`stated_rural`" in error.message for error in found.errors)
+
+
+def test_a_submission_is_no_facts_file(read: Read) -> None:
+    found = read(SUBMISSION, facts=[SUBMISSION])
+    assert found.error.code == "wrong-file"
+    assert "a submission, not a facts file" in found.error.message
+    assert not found.warnings
 
 
 # The listing and the template --------------------------------------------------------------------

@@ -102,6 +102,12 @@ def test_promoting_interoperability(read: Read) -> None:
     assert origin.endswith("submission0.json#/measurementSets/0/measurements/3/value")
 
 
+def test_a_subgroup_has_an_identifier_of_its_own_kind(read: Read) -> None:
+    """Neither its `entityId` nor the TIN that it does not have is a fault beside its type."""
+    found = read(example("2023_quality_mvp_subgroup.json"))
+    assert [error.code for error in found.errors] == ["submission-entity-type", "submission-year"]
+
+
 @pytest.mark.parametrize("year", [2017, 2018, 2021, 2025])
 def test_other_years_are_refused(read: Read, year: int) -> None:
     names = sorted(EXAMPLES.glob(f"{year}_*.json"))

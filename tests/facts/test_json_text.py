@@ -70,6 +70,13 @@ def test_syntax_error_hides_what_may_be_an_npi() -> None:
     assert '"##########"' in error.render()
 
 
+def test_xml_is_told_what_makes_json_of_it() -> None:
+    error = the_error(b'<?xml version="1.0"?>\n<ClinicalDocument/>')
+    assert error.code == "json-syntax"
+    assert error.message == "this is not JSON: the file is XML"
+    assert "CMS's converter makes JSON of a QRDA III document" in error.help
+
+
 @pytest.mark.parametrize("data", [b"", b"  \n", b"\xef\xbb\xbf"])
 def test_empty(data: bytes) -> None:
     error = the_error(data)

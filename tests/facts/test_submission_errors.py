@@ -206,6 +206,15 @@ def test_missing(read: Read, owner: str, name: str, as_null: bool) -> None:
     assert pointer(found.error) == owner
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_facts_file_is_no_submission(read: Read, wrapped: bool) -> None:
+    answer = {"npi": NPI, "organizations": [{"TIN": TIN}]}
+    found = read({"data": answer, "finalrule": {}} if wrapped else answer)
+    assert found.error.code == "wrong-file"
+    assert "a facts file, not a submission" in found.error.message
+    assert found.error.help == "give it with --facts"
+
+
 def test_start_after_end(read: Read) -> None:
     document = changed(VALID, f"{SET}/performanceStart", "2019-03-02")
     found = read(changed(document, f"{SET}/performanceEnd", "2019-03-01"))

@@ -96,3 +96,11 @@ def policies_of(text: str, settings: tuple[str, ...]) -> list[Evaluator]:
     if not names:
         raise click.BadParameter("name at least one policy", param_hint="--policy")
     return [load_evaluator(name, settings) for name in names]
+
+
+def subject_text(subject: dict[str, str]) -> str:
+    """A scoring unit in one line: `individual, TIN 000456789, NPI 1234567893`."""
+    words = {"tin": "TIN", "npi": "NPI", "performance_year": "performance year"}
+    parts = [subject.get("entity_type", "")]
+    parts += [f"{word} {subject[key]}" for key, word in words.items() if key in subject]
+    return ", ".join(part for part in parts if part)

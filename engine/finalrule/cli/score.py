@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from finalrule.cache import write_whole
-from finalrule.cli.given import Input, case_options, policies_of
+from finalrule.cli.given import Input, case_options, policies_of, subject_text
 from finalrule.columns import columns, paragraph
 from finalrule.evaluate.disagree import disagreements
 from finalrule.evaluate.outcomes import OutcomeName
@@ -29,7 +29,7 @@ _NAMES = {"quality": "Quality", "cost": "Cost", "ia": "Improvement activities",
 @click.option("--policy", required=True, metavar="ID[,ID...]", help="The policies to score under.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @click.option("--trace", "trace_file", type=click.Path(path_type=Path),
-              help="Write the trace of the final score and the adjustment here (JSON).")  # fmt: skip
+              help="Write the trace of final score and adjustment here (JSON).")  # fmt: skip
 @click.option("--firings", "firings_file", type=click.Path(path_type=Path),
               help="Write what durable-rules fired, and on which facts, here (JSON).")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Write the result here, whole.")
@@ -55,7 +55,8 @@ def score(
     Exit codes: 0, 2 invalid input, 3 the final score or the adjustment is undetermined, 4 two
     evaluators differ.
 
-    Example: finalrule score submission.json --facts clinician.json --policy 2020-proposed,2020-final
+    Example: finalrule score submission.json --facts clinician.json --policy
+    2020-proposed,2020-final
     """
     inputs = Input(submissions, facts, cost, given, as_year, settings)
     objects: list[dict[str, Any]] = []
@@ -124,16 +125,9 @@ def show_scores(objects: list[dict[str, Any]]) -> str:
     """Objects as text: one block for each subject, its policies beside each other."""
     subjects: dict[str, list[dict[str, Any]]] = {}
     for one in objects:
-        named = _subject(one["subject"])
+        named = subject_text(one["subject"])
         subjects.setdefault(named, []).append(one)
     return "\n\n".join(_block(named, group) for named, group in subjects.items())
-
-
-def _subject(subject: dict[str, str]) -> str:
-    words = {"tin": "TIN", "npi": "NPI", "performance_year": "performance year"}
-    parts = [subject.get("entity_type", "")]
-    parts += [f"{word} {subject[key]}" for key, word in words.items() if key in subject]
-    return ", ".join(part for part in parts if part)
 
 
 def _with_unit(value: str | None, unit: str) -> str:
@@ -176,7 +170,8 @@ def _category(part: dict[str, Any]) -> str:
         return "undetermined"
     if part["weight"] == "0":
         return f"not scored ({_words(part['reweighting'])})"
-    return f"{_with_unit(part['score'], '%')} x {part['weight']}% = {_with_unit(part['weighted'], '')}"
+    score, weighted = _with_unit(part["score"], "%"), _with_unit(part["weighted"], "")
+    return f"{score} x {part['weight']}% = {weighted}"
 
 
 def _adjustment(adjustment: dict[str, Any], part: str) -> str:
@@ -226,10 +221,15 @@ def _notes(objects: list[dict[str, Any]]) -> list[str]:
                 f"({figure['cite']}{', an estimate' if figure['unverified'] else ''})"
                 for figure in one["assumed"]
             )
-            notes.append(f"{one['policy']}: assumed, since only the whole program gives it: {said}.")
+            because = "assumed, since only the whole program gives it"
+            notes.append(f"{one['policy']}: {because}: {said}.")
         if (used := one["final_score_used"]) is not None:
-            scores = ", ".join(f"{kind} {score}" for kind, score in used["final_scores"].items())
+            scores = ", ".join(
+                f"{kind} {score or 'undetermined'}" for kind, score in used["final_scores"].items()
+            )
             which = f"the {used['used']} score is used" if used["used"] else "none is used"
+            if used["undetermined"]:
+                which = "which of them is used is undetermined"
             notes.append(f"{one['policy']}: final scores of this TIN/NPI are {scores}: {which}.")
         if needs := sorted({fact for entry in one["undetermined"] for fact in entry["needs"]}):
             notes.append(

@@ -198,12 +198,14 @@ def rules_in_force(known: Declarations, policy: Policy, report: Report) -> dict[
             chosen[name] = variants[stated.variant]
         else:
             named = [variant for variant in variants if variant]
+            listed = (
+                f"its variants are {one_of(named)}" if named else "it has none: delete the entry"
+            )
             report.error(
                 "unknown-variant",
                 f"rule `{name}` has no variant `{stated.variant}`",
                 Label(stated.variant_span, "unknown"),
                 Label(blocks[0].span(blocks[0].syntax.name), "the rule"),
-                help=suggest(stated.variant, named)
-                or (f"its variants are {one_of(named)}" if named else "it has no variants"),
+                help=suggest(stated.variant, named) or listed,
             )
     return chosen

@@ -124,7 +124,8 @@ def _check_table(one: Lowered, table: ir.Table, context: Context, report: Report
             f"no row of `{table.name}` holds for {'; '.join(gaps[:3])}{more}",
             Label(one.rows.span, "these rows"),
             Label(one.written.span(one.written.syntax), "the table's domain"),
-            help="add a row for it",
+            help="add a row for it"
+            + ("; ranges meet as `<= 15` and `> 15` do" if _has_numbers(table) else ""),
         )
     for names, example in overlaps.items():
         report.error(
@@ -134,6 +135,10 @@ def _check_table(one: Lowered, table: ir.Table, context: Context, report: Report
             help="make the rows exclude each other",
         )
     _check_rows(one, table, context, report)
+
+
+def _has_numbers(table: ir.Table) -> bool:
+    return any(isinstance(key.type, Number) for key in table.given)
 
 
 def _check_rows(one: Lowered, table: ir.Table, context: Context, report: Report) -> None:

@@ -237,8 +237,9 @@ class _Curve:
         first, last = ordered[0], ordered[-1]
         low, high = ends[first.name][0], ends[last.name][1]
         if low > self.domain.low or (low == self.domain.low and not first.low_included):
+            where = "below" if low > self.domain.low else "at"
             label = Label(self.spans[first.name], "the first piece")
-            return self._gap(f"at {self._x(self.domain.low)}", label)
+            return self._gap(f"{where} {self._x(low)}", label)
         for left, right in itertools.pairwise(ordered):
             end, start = ends[left.name][1], ends[right.name][0]
             labels = (
@@ -257,8 +258,9 @@ class _Curve:
             if not (left.high_included or right.low_included):
                 return self._gap(f"at {self._x(end)}", *labels)
         if high < self.domain.high or (high == self.domain.high and not last.high_included):
+            where = "above" if high < self.domain.high else "at"
             label = Label(self.spans[last.name], "the last piece")
-            return self._gap(f"at {self._x(self.domain.high)}", label)
+            return self._gap(f"{where} {self._x(high)}", label)
         return True
 
     def _gap(self, where: str, *labels: Label) -> bool:

@@ -94,6 +94,7 @@ def declare(
 class _Gather:
     def __init__(self, found: Declarations, report: Report, cited: Collection[str] | None) -> None:
         self.found, self.report, self.cited = found, report, cited
+        self.unknown: dict[str, list[Span]] = {}
 
     def take(self, source: Source, statement: s.Statement, track: str) -> None:
         match statement:
@@ -153,12 +154,7 @@ class _Gather:
     def _known_entity(self, name: s.Name, source: Source) -> bool:
         if name.text in self.found.entities:
             return True
-        self.report.error(
-            "unknown-entity",
-            f"unknown entity `{name.text}`",
-            source.span(*name.at),
-            help=suggest(name.text, self.found.entities) or "declare it with `entity`",
-        )
+        self.unknown.setdefault(name.text, []).append(source.span(*name.at))
         return False
 
     def _type(self, statement: s.TypeDeclaration, source: Source) -> None:
@@ -336,15 +332,20 @@ class _Gather:
             )
 
     def finish(self) -> None:
-        """What needs all declarations: who stands above whom."""
+        """What needs all declarations: names that are no entity, and who stands above whom."""
         for name, entity in self.found.entities.items():
             if entity.parent and entity.parent not in self.found.entities:
-                self.report.error(
-                    "unknown-entity",
-                    f"unknown entity `{entity.parent}`",
-                    self.found.spans["parent", name],
-                    help=suggest(entity.parent, self.found.entities) or "declare it with `entity`",
+                self.unknown.setdefault(entity.parent, []).insert(
+                    0, self.found.spans["parent", name]
                 )
+        for name, spans in self.unknown.items():
+            more = f", named in {len(spans)} places" if len(spans) > 1 else ""
+            self.report.error(
+                "unknown-entity",
+                f"unknown entity `{name}`{more}",
+                spans[0],
+                help=suggest(name, self.found.entities) or "declare it with `entity`",
+            )
         circles: set[frozenset[str]] = set()
         for name in self.found.entities:
             path = list(self._upwards(name))

@@ -315,7 +315,15 @@ def _is_member(node: s.IsMember, scope: Scope) -> Typed:
 
 
 def _in_codes(node: s.InCodes, scope: Scope) -> Typed:
-    item = elaborate(node.item, scope, CODE)
+    item = elaborate(node.item, scope)
+    if isinstance(item.type, Enumeration) and node.path is None:
+        return scope.error(
+            "wrong-type",
+            f"{a(item.type)} is not a code",
+            node.item,
+            help="write members without quotes",
+        )
+    item = fit(item, CODE, node.item, scope)
     if node.path is None:
         values: ir.Expr = ir.CodeSet(tuple(code.text for code in node.codes))
     else:

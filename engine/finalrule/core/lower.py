@@ -10,7 +10,7 @@ from typing import Literal, TypedDict, cast
 from finalrule.core import ir
 from finalrule.core.declare import Declarations, Written
 from finalrule.core.elaborate import catalogue_keys, elaborate
-from finalrule.core.rows import lower_row
+from finalrule.core.rows import lower_rows
 from finalrule.core.scope import Scope, a
 from finalrule.core.types import constant, type_of
 from finalrule.diagnostics import Label, Report, suggest
@@ -231,7 +231,10 @@ class _Lower:
 
     def _incomplete(self, message: str, help: str) -> None:
         self.scope.error(
-            "incomplete-rule", f"rule `{self.syntax.name.text}`: {message}", self.syntax, help=help
+            "incomplete-rule",
+            f"{self.syntax.kind} `{self.syntax.name.text}`: {message}",
+            self.syntax,
+            help=help,
         )
 
     # --- table ---------------------------------------------------------------------------------
@@ -254,7 +257,7 @@ class _Lower:
                     help="choose another name",
                 )
             lets.append(ir.Named(column.name.text, elaborate(column.value, self.scope, type_).expr))
-            given.append(ir.Key(column.name.text, type_))
+            given.append(ir.Key(column.name.text, type_ or YES_NO))
             columns.lets[column.name.text] = type_
         if not syntax.gives:
             self._incomplete("it gives nothing", "add `gives NAME: TYPE`")
@@ -280,10 +283,7 @@ class _Lower:
                     help="add the rows under `tables:`",
                 )
             return None
-        rows = tuple(
-            lower_row(row, syntax.name.text, tuple(given), gives, self.report)
-            for row in stated.rows.values()
-        )
+        rows = lower_rows(stated.rows.values(), syntax.name.text, tuple(given), gives, self.report)
         table = ir.Table(
             **common,
             given=tuple(given),
@@ -294,17 +294,17 @@ class _Lower:
         )
         return Lowered(table, self.written, checks=checks, rows=stated)
 
-    def _column_type(self, column: s.TypedName) -> Type:
+    def _column_type(self, column: s.TypedName) -> Type | None:
         type_ = type_of(column.type, self.known.types, self.written.source, self.report)
-        if not isinstance(type_, YesNo | Enumeration | Number):
-            self.scope.error(
-                "wrong-type",
-                f"rows cannot test {a(type_)}",
-                column.type,
-                help="a given column is yes or no, an enumeration or a number",
-            )
-            return YES_NO
-        return type_
+        if isinstance(type_, YesNo | Enumeration | Number):
+            return type_
+        self.scope.error(
+            "wrong-type",
+            f"rows cannot test {a(type_)}",
+            column.type,
+            help="a given column is yes or no, an enumeration or a number",
+        )
+        return None
 
     def _outside(self, types: list[Type]) -> tuple[ir.Constant, ...]:
         written = self.syntax.outside or ()

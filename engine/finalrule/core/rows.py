@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sized
 
 from finalrule.core import ir
 from finalrule.core.types import as_constant
@@ -21,34 +22,48 @@ from finalrule.values import (
 )
 
 
-def lower_row(
-    row: RowCells,
+def lower_rows(
+    rows: Iterable[RowCells],
     table: str,
     given: tuple[ir.Key, ...],
     gives: tuple[ir.Key, ...],
     report: Report,
-) -> ir.Row:
-    """The row in the core; cells that are missing, of no column or of another type are reported."""
+) -> tuple[ir.Row, ...]:
+    """The rows in the core. Cells that are missing, of no column or no value are reported."""
     known = [key.name for key in (*given, *gives)]
-    for name, cell in row.cells.items():
-        if name not in known:
-            report.error(
-                "unknown-column",
-                f"table `{table}` has no column `{name}`",
-                cell.span,
-                help=suggest(name, known) or f"its columns are {one_of(known)}",
-            )
-    missing = [name for name in known if name not in row.cells]
-    if missing:
+    unknown: dict[str, list[CellText]] = {}
+    missing: dict[str, list[RowCells]] = {}
+    lowered = []
+    for row in rows:
+        for name, cell in row.cells.items():
+            if name not in known:
+                unknown.setdefault(name, []).append(cell)
+        for name in known:
+            if name not in row.cells:
+                missing.setdefault(name, []).append(row)
+        cells = tuple(_cell(row.cells.get(key.name), key.type, report) for key in given)
+        values = tuple(_value(row.cells.get(key.name), key.type, report) for key in gives)
+        place = row.span.place
+        lowered.append(ir.Row(row.name, cells, values, str(row.cite), place, row.unverified))
+    for name, found in unknown.items():
+        report.error(
+            "unknown-column",
+            f"table `{table}` has no column `{name}`{_in_rows(found)}",
+            found[0].span,
+            help=suggest(name, known) or f"its columns are {one_of(known)}",
+        )
+    for name, lacking in missing.items():
         report.error(
             "missing-column",
-            f"row `{row.name}` has no {one_of(missing)}",
-            row.span,
+            f"row `{lacking[0].name}` of `{table}` has no `{name}`{_in_rows(lacking)}",
+            lacking[0].span,
             help="a row states every column",
         )
-    cells = tuple(_cell(row.cells.get(key.name), key.type, report) for key in given)
-    values = tuple(_value(row.cells.get(key.name), key.type, report) for key in gives)
-    return ir.Row(row.name, cells, values, str(row.cite), row.span.place, row.unverified)
+    return tuple(lowered)
+
+
+def _in_rows(found: Sized) -> str:
+    return f" ({len(found)} rows)" if len(found) > 1 else ""
 
 
 def _value(cell: CellText | None, type_: Type, report: Report) -> ir.Constant:

@@ -126,11 +126,22 @@ def with_unit(typed: Typed, unit: Unit) -> Typed:
     return Typed(ir.Convert(expr, unit), replace_unit(typed.type, unit))
 
 
+_A_NUMBER: dict[Unit, str] = {
+    "percent": "a percentage",
+    "points": "a number of points",
+    "usd": "an amount in dollars",
+    "count": "a count",
+    "ratio": "a ratio",
+    "rate": "a rate",
+    "days": "a number of days",
+}
+
+
 def a(type_: Type) -> str:
     """A value of the type, for messages."""
     match type_:
         case Number(unit=unit):
-            return f"a number of {unit}" if unit != "percent" else "a percentage"
+            return _A_NUMBER[unit]
         case YesNo():
             return "yes or no"
         case Code():
@@ -143,15 +154,25 @@ def a(type_: Type) -> str:
             return f"a member of {type_name(type_)}"
 
 
+_EXAMPLES: dict[Unit, str] = {
+    "percent": "45%",
+    "points": "10 points",
+    "usd": "$90,000",
+    "days": "90 days",
+}
+
+
 def unit_help(typed: Typed, actual: Number, expected: Number) -> str:
     """What makes a number of the other unit."""
+    have, want = actual.unit, expected.unit
     if typed.bare:
-        shown = {"percent": "45%", "points": "10 points", "usd": "$90,000"}
-        return f"write the unit, for example `{shown.get(expected.unit, '1')}`"
-    convertible = {actual.unit, expected.unit} == {"percent", "ratio"} or (
-        actual.unit in ("ratio", "count", "rate")
-        and expected.unit in ("points", "rate", "count", "days")
-    )
-    if convertible:
-        return f"`... as {expected.unit}` says that the quantity is meant in the other unit"
-    return f"multiply or divide by a number with a unit that makes it {expected.unit}"
+        return f"write the unit, for example `{_EXAMPLES.get(want, '1')}`"
+    if {have, want} == {"percent", "ratio"} or (
+        have in ("ratio", "count", "rate") and want in ("points", "rate", "count", "days")
+    ):
+        return f"`... as {want}` says that the quantity is meant in the other unit"
+    if have == "percent" and want in _EXAMPLES:
+        return f"a percentage times {want} is {want}, for example `... * {_EXAMPLES[want]}`"
+    if want == "percent" and have in _EXAMPLES:
+        return f"{have} by {have} is a ratio, for example `(... / {_EXAMPLES[have]}) as percent`"
+    return f"{have} and {want} do not go together: see which of the two is meant"

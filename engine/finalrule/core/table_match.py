@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from finalrule.core import ir
-from finalrule.values import Value
+from finalrule.values import Number, Value, show
 
 
 def cell_holds(cell: ir.Cell, value: Value) -> bool:
@@ -24,3 +24,18 @@ def cell_holds(cell: ir.Cell, value: Value) -> bool:
 def matches(row: ir.Row, values: Sequence[Value]) -> bool:
     """Whether all cells of a row hold."""
     return all(cell_holds(cell, value) for cell, value in zip(row.cells, values, strict=True))
+
+
+def cell_text(cell: ir.Cell, column: ir.Key) -> str:
+    """A cell's test as a condition on its column: `size > 15`; empty where any value passes."""
+    if cell.equals is not None:
+        return f"{column.name} is {cell.equals}"
+    ends = []
+    if cell.low is not None:
+        ends.append((">=" if cell.low_included else ">", cell.low))
+    if cell.high is not None:
+        ends.append(("<=" if cell.high_included else "<", cell.high))
+    if cell.low is not None and cell.low == cell.high:
+        ends = [("==", cell.low)]
+    assert not ends or isinstance(column.type, Number)
+    return " and ".join(f"{column.name} {op} {show(end, column.type)}" for op, end in ends)

@@ -62,7 +62,7 @@ def type_of(
         return YES_NO
     if written.high or written.scale != _NO_SCALE:
         report.error(
-            "wrong-bounds",
+            "type-bounds",
             f"`{written.name}` has neither bounds nor decimal places of its own here",
             span,
             help=f"write `{written.name}` alone",
@@ -72,7 +72,7 @@ def type_of(
             "misplaced-codes",
             "only a parameter is a set of codes",
             span,
-            help="write `code`, and test it with `in params....`",
+            help="write `code`; a parameter says which codes count",
         )
     return found
 
@@ -105,7 +105,7 @@ def _number(written: s.NamedType, unit: Unit, source: Source, report: Report) ->
     low, high = parse_decimal(written.low), parse_decimal(written.high)
     if low is None or high is None:
         report.error(
-            "wrong-bounds",
+            "type-bounds",
             f"a bound has more than {MAXIMUM_DIGITS} digits",
             span,
             help="no figure of the program needs so many",
@@ -113,14 +113,14 @@ def _number(written: s.NamedType, unit: Unit, source: Source, report: Report) ->
         return Number(unit, Fraction(0), Fraction(0))
     if low > high:
         report.error(
-            "wrong-bounds",
+            "type-bounds",
             "the lower bound is above the upper",
             span,
             help="write the smaller number first",
         )
     if written.scale > _MAXIMUM_SCALE:
         report.error(
-            "wrong-bounds",
+            "type-bounds",
             f"a number has at most {_MAXIMUM_SCALE} decimal places",
             span,
             help="write fewer, or `exact` for any fraction",

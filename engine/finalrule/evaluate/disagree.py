@@ -45,8 +45,10 @@ def disagreements(evaluator: Evaluator, evaluation: Evaluation) -> list[Diagnost
 
 def _is_stated(item: ir.Expr) -> bool:
     """What CMS states has `stated` in its name, by the convention of the rules."""
-    name = item.name if isinstance(item, ir.Fact) else item.rule if isinstance(item, ir.Outcome) else ""
-    return "stated" in name.split("_")
+    match item:
+        case ir.Fact(name=name) | ir.Outcome(rule=name):
+            return "stated" in name.split("_")
+    return False
 
 
 def _differ(values: list[Known]) -> bool:

@@ -1,14 +1,17 @@
-"""A trace shown as text: each outcome, what decided it, and below it what it rests on, down to facts
-and citations. Reads `trace.v1` data only, so that a kept trace is shown just as a fresh one."""
+"""A trace shown as text: each outcome, what decided it, and below it what it rests on, down to
+facts and citations. Reads `trace.v1` data only: a kept trace is shown just as a fresh one."""
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 WIDTH = 100
 _INDENT = "  "
+# What can decide an outcome, by the kind of its rule.
+_CALLED = {"rule": "clause ", "table": "row ", "curve": "piece "}
 
 
 def explain(trace: dict[str, Any], depth: int | None = None) -> str:
@@ -20,25 +23,51 @@ def explain(trace: dict[str, Any], depth: int | None = None) -> str:
     for name in trace["wanted"]:
         lines.extend(_tree(outcomes, name, 0, depth, seen))
     if hidden := len(outcomes) - len(seen):
-        lines.append(f"({hidden} more outcomes below: a greater --depth shows them, --depth all too)")
+        lines.append(f"({hidden} more outcomes below: --depth all shows them)")
     return "\n".join(lines)
 
 
+def reasons(entry: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Of a clause, row, piece, decile or state of a record: that it decided, else what of it did
+    not hold (`failed`) or is open (`undetermined`). None when the outcome has no such one."""
+    if entry.get("decided_by", {}).get("name") == name:
+        return {"name": name, "decided": True}
+    found = next((other for other in entry.get("others", ()) if other["name"] == name), None)
+    if found is None:
+        return None
+    said = " ".join(found.get("failed") or found["undetermined"])
+    lets = _lets_in(said, entry.get("lets", ()))
+    return {"name": name, "decided": False, **found, **({"lets": lets} if lets else {})}
+
+
+def _lets_in(said: str, lets: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lets that a text names, and those that they name in turn."""
+    found: list[dict[str, Any]] = []
+    todo = [said]
+    while todo:
+        words = set(re.findall(r"\w+(?= \()", todo.pop()))
+        for let in lets:
+            if let["name"] in words and let not in found:
+                found.append(let)
+                todo.append(let["says"])
+    return found
+
+
 def explain_why_not(entry: dict[str, Any], name: str) -> str | None:
-    """Why a clause, row, piece or record did not decide; None when the outcome has no such one."""
-    decided = entry.get("decided_by", {})
-    if decided.get("name") == name:
-        return f"{name} did decide {entry['outcome']}."
-    for other in entry.get("others", ()):
-        if other["name"] != name:
-            continue
-        lines = [f"{entry['outcome']}: clause {name} did not decide, because this does not hold:"]
-        lines += [f"  {part}" for part in other.get("failed", ())]
-        if "undetermined" in other:
-            lines = [f"{entry['outcome']}: clause {name} is undetermined, because this is:"]
-            lines += [f"  {part}" for part in other["undetermined"]]
-        return "\n".join(lines)
-    return None
+    """The same as text."""
+    found = reasons(entry, name)
+    if found is None:
+        return None
+    called = f"{entry['outcome']}: {_CALLED.get(entry['kind'], '')}{name}"
+    if found["decided"]:
+        return f"{called} did decide."
+    if "failed" in found:
+        said, parts = "did not decide, because this does not hold:", found["failed"]
+    else:
+        said, parts = "is undetermined, because this is:", found["undetermined"]
+    lines = [f"{called} {said}", *(f"  {part}" for part in parts)]
+    lines += [f"    {let['name']} = {let['text']}: {let['says']}" for let in found.get("lets", ())]
+    return "\n".join(lines)
 
 
 def values_text(entry: dict[str, Any]) -> str:
@@ -95,9 +124,13 @@ def _about(entry: dict[str, Any], pad: str) -> Iterator[str]:
         yield from _wrapped(pad, "because", decided["because"])
     if "when" in decided:
         yield from _wrapped(pad, "when", decided["when"])
-    for part in ("where", "best", "of"):
+    for part in ("where", "best"):
         if part in entry:
             yield from _wrapped(pad, part, entry[part])
+    if "of" in entry:
+        value = f"({entry['at']['text']})"
+        said = entry["of"] if entry["of"].endswith(value) else f"{entry['of']} {value}"
+        yield from _wrapped(pad, "of", said)
     if "gives" in decided and decided["gives"] != values_text(entry):
         yield from _wrapped(pad, "gives", decided["gives"])
     if "bounds" in entry:
@@ -106,10 +139,15 @@ def _about(entry: dict[str, Any], pad: str) -> Iterator[str]:
         yield from _wrapped(pad, "deciles", f"{lower} ({worse})")
     for rival in entry.get("rivals", ()):
         ranked = ", ".join(f"{key['by']} {key['text']}" for key in rival["ranked"])
-        yield from _wrapped(pad, "record", f"[{','.join(rival['keys'])}] {rival['outcome']}: {ranked}")
+        state = rival["outcome"] or "undetermined"
+        yield from _wrapped(pad, "record", f"[{','.join(rival['keys'])}] {state}: {ranked}")
+        if "where" in rival:
+            yield from _wrapped(pad, "", rival["where"])
     for let in entry.get("lets", ()):
         yield from _wrapped(pad, "let", f"{let['name']} = {let['text']}: {let['says']}")
     yield from _sources(entry, pad)
+    for entity, count in entry.get("left_out", {}).items():
+        yield from _wrapped(pad, "more", f"{count:,} more records of {entity} that are not shown")
     for needs in {tuple(value.get("needs", ())) for value in entry["values"].values()}:
         if needs:
             yield from _wrapped(pad, "needs", ", ".join(needs))

@@ -77,7 +77,7 @@ class Generator:
             for entity, one in self.entities.items()
         }
         crowds = {entity: 1 + count for entity, count in named.items()}
-        return {"": 2 * sum(crowds.values()), **crowds}
+        return {"": sum(crowds.values()), **crowds}
 
     def _codes(self, entity: str, key: str) -> tuple[str, ...]:
         """The codes that a key of an entity is worth having: what rules and catalogues name."""
@@ -142,17 +142,21 @@ class _Making:
         self.default = random.choice((0.3, 0.6, 0.9))
         self.crowded = random.choices(list(plan.crowds), list(plan.crowds.values()))[0]
         self.crowd = random.choice((0.2, 0.5, 0.8))
+        self.alike = random.choice((0.0, 0.9))
+        self.alike_members = random.random() < 0.5
 
     def root(self, entity: str) -> Record:
-        record = Record(entity, self.facts(entity, {}))
+        record = Record(entity, self.facts(entity, {}, {}))
         self.below(record)
         return record
 
     def below(self, record: Record) -> None:
         for entity in self.plan.children[record.entity]:
             seen = set()
+            model: Mapping[str, Given] = {}
             for keys in self.keys(entity, self.count(entity, record)):
-                facts = self.facts(entity, keys)
+                facts = self.facts(entity, keys, model)
+                model = model or (facts if entity == self.crowded else {})
                 name = tuple(facts[key.name].value for key in self.plan.entities[entity].keys)
                 if name not in seen:
                     seen.add(name)
@@ -173,7 +177,8 @@ class _Making:
 
     def keys(self, entity: str, count: int) -> Iterator[dict[str, Value]]:
         """The keys that records are to have. Members of an enumeration are not drawn twice; where
-        there are many records, most codes that mean something are there."""
+        there are many records, codes that mean something are there, now and then none of those
+        that mean the same."""
         keys = self.plan.entities[entity].keys
         drawn: dict[str, list[Value]] = {}
         for key in keys:
@@ -182,16 +187,33 @@ class _Making:
                 count = min(count, len(key.type.members))
             codes = self.plan.codes.get((entity, key.name), ())
             if count in _MANY and codes and len(codes) < _FEW_CODES:
-                drawn[key.name] = [code for code in codes if self.random.random() < self.crowd]
+                groups = self.plan.thresholds.groups.get((entity, key.name), [])
+                missing = {code for one in groups if self.random.random() < 0.3 for code in one}
+                drawn[key.name] = [
+                    code
+                    for code in codes
+                    if code not in missing and self.random.random() < self.crowd
+                ]
                 count = len(drawn[key.name])
         for place in range(count):
             yield {name: values[place] for name, values in drawn.items()}
 
-    def facts(self, entity: str, keys: Mapping[str, Value]) -> dict[str, Given]:
+    def facts(
+        self, entity: str, keys: Mapping[str, Value], model: Mapping[str, Given]
+    ) -> dict[str, Given]:
+        """A record's facts. Where there is a model, most of them are as it has them."""
         values: dict[str, Value] = dict(keys)
+        for key in self.plan.entities[entity].keys:
+            alike = isinstance(key.type, Enumeration) == self.alike_members
+            if model and alike and self.random.random() < self.alike:
+                values.setdefault(key.name, model[key.name].value)
         self.bind(entity, values)
         for fact in self.plan.facts[entity]:
             if fact.name in values:
+                continue
+            if model and self.random.random() < self.alike:
+                if fact.name in model:
+                    values[fact.name] = model[fact.name].value
                 continue
             if fact.presence == "may_be_unknown" and self.random.random() < self.unknown:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -26,7 +27,7 @@ from finalrule.core.walk import reads
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.catalogues import TypedCatalogue
 from finalrule.facts.case import Case, Given, Record
-from finalrule.values import Type, Value, round_to, show, type_name, within
+from finalrule.values import Type, Value, decimal_text, round_to, show, type_name, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,9 @@ class Evaluator:
 
     def _frames(self, case: Case) -> Evaluation:
         evaluation = Evaluation(self.program, case, self._frame(case.root, None), [])
-        todo = [(case.root, evaluation.root)]
+        todo = deque([(case.root, evaluation.root)])
         while todo:
-            record, frame = todo.pop(0)
+            record, frame = todo.popleft()
             evaluation.frames.append(frame)
             evaluation.records[frame] = record
             for children in record.children.values():
@@ -309,11 +310,14 @@ def _table(rule: ir.Table, context: Context) -> Decide:
         ]
         if len(possible) == 1:
             return possible[0][1]
-        if unknown := needs_of(values):
+        if possible and (unknown := needs_of(values)):
             return undetermined(unknown)
+        held = " and ".join(row.name for row, _ in possible)
         raise _wrong(
             rule, frame, "table-overlap" if possible else "table-gap",
-            f"{len(possible)} rows of `{rule.name}` hold", "correct the table's rows",
+            f"rows {held} of `{rule.name}` hold together" if possible
+            else f"no row of `{rule.name}` holds",
+            "correct the table's rows",
         )  # fmt: skip
 
     return decide
@@ -352,7 +356,7 @@ def _curve(rule: ir.Curve, context: Context) -> Decide:
                 value = _on_piece(corners, x)
                 return Decision(piece.name, {"": _bounded(rule, value, rule.type, frame)})
         raise _wrong(
-            rule, frame, "curve-gap", f"no piece of `{rule.name}` holds at {show(x, rule.type)}",
+            rule, frame, "curve-gap", f"no piece of `{rule.name}` holds at {decimal_text(x)}",
             "extend the pieces over the whole domain",
         )  # fmt: skip
 
@@ -444,6 +448,11 @@ class _Select:
                 decisions[frame] = Decision("not_considered", {"": False})
             else:
                 possible.append((frame, met))
+        if not possible:
+            return
+        best = self.best(frames[0].parent or frames[0]) if self.best is not None else None
+        if self._takes(best, possible, decisions):
+            return
         groups: dict[tuple[Known, ...], list[tuple[Frame, Known]]] = {}
         unplaced: list[Known] = []
         for frame, met in possible:
@@ -454,7 +463,21 @@ class _Select:
             self._undetermined([frame for frame, _ in possible], unplaced, decisions)
             return
         for members in groups.values():
-            self._decide_group(members, decisions)
+            if not self._takes(best, members, decisions):
+                self._rank(best, members, decisions)
+
+    def _takes(
+        self,
+        best: Known | None,
+        members: list[tuple[Frame, Known]],
+        decisions: dict[Frame, Decision],
+    ) -> bool:
+        """Whether there is a place for everybody; then who is considered is selected."""
+        if best is not None and not (isinstance(best, Fraction) and best >= len(members)):
+            return False
+        for frame, met in members:
+            decisions[frame] = Decision("" if isinstance(met, Unknown) else "selected", {"": met})
+        return True
 
     def _undetermined(
         self, frames: Iterable[Frame], needs: Iterable[Known], decisions: dict[Frame, Decision]
@@ -463,18 +486,13 @@ class _Select:
         for frame in frames:
             decisions[frame] = Decision("", {"": unknown})
 
-    def _decide_group(
-        self, members: list[tuple[Frame, Known]], decisions: dict[Frame, Decision]
+    def _rank(
+        self,
+        best: Known | None,
+        members: list[tuple[Frame, Known]],
+        decisions: dict[Frame, Decision],
     ) -> None:
         frames = [frame for frame, _ in members]
-        parent = frames[0].parent or frames[0]
-        best = self.best(parent) if self.best is not None else None
-        everyone = self.best is None or (isinstance(best, Fraction) and best >= len(members))
-        if everyone:
-            for frame, met in members:
-                winner = "" if isinstance(met, Unknown) else "selected"
-                decisions[frame] = Decision(winner, {"": met})
-            return
         keys = {frame: [key(frame) for key, _ in self.by] for frame in frames}
         values = [*(met for _, met in members), *(v for row in keys.values() for v in row)]
         assert best is not None
@@ -482,16 +500,20 @@ class _Select:
             self._undetermined(frames, [Unknown(unknown)], decisions)
             return
         assert isinstance(best, Fraction)
-        ranked = sorted(frames, key=self._tie)
-        for index in reversed(range(len(self.by))):
-            ranked.sort(key=lambda frame: _sortable(keys[frame][index]),
-                        reverse=self.by[index][1])  # fmt: skip
-        for position, frame in enumerate(ranked):
+        for position, frame in enumerate(ranked(self.rule, frames, keys)):
             chosen = position < best
             decisions[frame] = Decision("selected" if chosen else "passed_over", {"": chosen})
 
-    def _tie(self, frame: Frame) -> tuple[str, ...]:
-        return tuple(str(frame.facts.get(name, "")) for name in self.rule.ties)
+
+def ranked(
+    rule: ir.Select, frames: Iterable[Frame], keys: Mapping[Frame, Sequence[Known]]
+) -> list[Frame]:
+    """Records in the order of a select: by their keys, all of them known, then by its ties."""
+    found = sorted(frames, key=lambda frame: [_sortable(frame.facts[name]) for name in rule.ties])
+    for index, order in reversed(list(enumerate(rule.by))):
+        values = {frame: _sortable(keys[frame][index]) for frame in found}
+        found.sort(key=values.__getitem__, reverse=order.descending)
+    return found
 
 
 def _sortable(value: Known) -> Fraction | int | str:

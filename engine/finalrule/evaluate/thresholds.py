@@ -43,13 +43,14 @@ class Thresholds:
     """What cases should be made of, for a program's rules to decide every way.
 
     `values`: figures that a fact is compared with, and the values one step below and above.
-    `lengths`: pairs of dates of an entity with the days that their distance is compared with.
-    `proportions`: facts of an entity that cannot be greater than another, for their quotient is an
-    outcome of at most 1. `bindings`: catalogues by the entity whose facts are their keys.
-    `graded`: facts that a catalogue's decile bounds are for.
+    `groups`: values of a fact that rules name together. `lengths`: pairs of dates of an entity with
+    the days that their distance is compared with. `proportions`: facts of an entity that cannot be
+    greater than another, for their quotient is an outcome of at most 1. `bindings`: catalogues by
+    the entity whose facts are their keys. `graded`: facts that a catalogue's decile bounds are for.
     """
 
     values: dict[FactName, list[Value]] = field(default_factory=dict)
+    groups: dict[FactName, list[frozenset[str]]] = field(default_factory=dict)
     lengths: dict[str, dict[tuple[str, str], set[int]]] = field(default_factory=dict)
     proportions: set[tuple[str, str, str]] = field(default_factory=set)
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class _Finder:
                     self._lengths(node)
                 case ir.In(item=ir.Fact() as fact, values=values):
                     self._add(fact, self._value(values))
+                    self._group(fact, self._value(values))
                 case (
                     ir.Lookup(catalogue=catalogue, keys=keys)
                     | ir.Listed(catalogue=catalogue, keys=keys)
@@ -195,6 +197,11 @@ class _Finder:
         value = prepare(constant, self.context)(_NOWHERE)
         assert not isinstance(value, Unknown)
         return value
+
+    def _group(self, fact: ir.Fact, values: Value) -> None:
+        known = self.found.groups.setdefault((fact.entity, fact.name), [])
+        if isinstance(values, frozenset) and values not in known:
+            known.append(values)
 
     def _add(self, fact: ir.Fact, value: Value) -> None:
         known = self.found.values.setdefault((fact.entity, fact.name), [])

@@ -16,18 +16,21 @@ from __future__ import annotations
 from finalrule.core import ir
 from finalrule.diagnostics import Label, suggest
 from finalrule.facts.declared import UNIT, Declared, read_fact
+from finalrule.facts.identifiers import read_npi
 from finalrule.facts.json_item import Item, Members, shown
 from finalrule.facts.parts import Found, Part
+from finalrule.values import Value
 
 NAME = "finalrule"
 
 
-def read_block(block: Item, declared: Declared) -> Part | None:
-    """What the block says of the scoring unit and of the records below it."""
-    return _record(block, UNIT, declared)
+def read_block(block: Item, tin: str, declared: Declared) -> Part | None:
+    """What the block says of the scoring unit and of the records below it. `tin` is one of the
+    practices that its file is about."""
+    return _record(block, UNIT, tin, declared)
 
 
-def _record(item: Item, entity: str, declared: Declared) -> Part | None:
+def _record(item: Item, entity: str, tin: str, declared: Declared) -> Part | None:
     facts, children = declared.facts[entity], declared.children[entity]
     if not isinstance(item.value, dict):
         item.wrong_type("an object")
@@ -41,11 +44,12 @@ def _record(item: Item, entity: str, declared: Declared) -> Part | None:
     for name in members:
         member = members.found[name]
         if name in facts:
-            value = read_fact(member, facts[name])
+            value: Value | None
+            value = read_npi(member, tin) if name == "npi" else read_fact(member, facts[name])
             if value is not None:
                 part.facts[name] = Found(value, member.at)
         else:
-            part.children.extend(_records(member, name, declared))
+            part.children.extend(_records(member, name, tin, declared))
     if entity != UNIT and not (part.facts or part.children):
         return None  # all null, as in a template that is not filled in
     return part if _has_keys(members, declared.entities[entity]) else None
@@ -58,11 +62,11 @@ def _has_keys(members: Members, entity: ir.Entity) -> bool:
     return None not in needed
 
 
-def _records(listed: Item, entity: str, declared: Declared) -> list[Part]:
+def _records(listed: Item, entity: str, tin: str, declared: Declared) -> list[Part]:
     found: list[Part] = []
     places: dict[tuple[object, ...], Part] = {}
     for item in listed.items() or []:
-        part = _record(item, entity, declared)
+        part = _record(item, entity, tin, declared)
         if part is None:
             continue
         keys = [part.facts.get(name) for name in declared.keys(entity)]

@@ -8,10 +8,11 @@ individualScenario, a group's from the groupScenario; a group's file may leave o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from finalrule.diagnostics import Label
 from finalrule.facts.block import NAME
 from finalrule.facts.declared import UNIT, Declared, read_fact
 from finalrule.facts.identifiers import read_npi, read_tin
@@ -150,6 +151,12 @@ class FactsFile:
 
 def read_facts_file(document: Item) -> FactsFile | None:
     """The shape of a facts file and whom it is about; None after the fault is reported."""
+    if isinstance(document.value, dict) and "measurementSets" in document.value:
+        document.fail(
+            "wrong-file", "this is a submission, not a facts file",
+            help="give it without --facts, and after --facts what CMS knows of the clinician",
+        )  # fmt: skip
+        return None
     wrapped = isinstance(document.value, dict) and "data" in document.value
     if wrapped:
         outer = document.members(("data", NAME))
@@ -183,6 +190,21 @@ def read_facts_file(document: Item) -> FactsFile | None:
     return FactsFile(document, data, npi, organizations, block)
 
 
+def check_scenario(files: Sequence[FactsFile], entity_type: str, tin: str) -> None:
+    """Warn where none of the files about a scoring unit has the scenario of its kind. Each must
+    have the TIN among its organizations."""
+    name = "individualScenario" if entity_type == "individual" else "groupScenario"
+    organizations = [file.organizations[tin] for file in files]
+    if not organizations or any(organization.get(name) for organization in organizations):
+        return
+    first, *others = (organization.owner for organization in organizations)
+    first.warn(
+        "facts-no-scenario", f"the organization has no `{name}`",
+        *(Label(other.at) for other in others),
+        help="CMS's statements on the scoring unit are taken as not made",
+    )  # fmt: skip
+
+
 def api_part(
     file: FactsFile, entity_type: str, tin: str, with_clinician: bool, declared: Declared
 ) -> Part:
@@ -195,14 +217,7 @@ def api_part(
         "own": _scenario(organization, "individualScenario"),
         "group": _scenario(organization, "groupScenario"),
     }
-    key = "own" if entity_type == "individual" else "group"
-    places["unit"] = places[key]
-    if places["unit"] is None:
-        name = "individualScenario" if entity_type == "individual" else "groupScenario"
-        organization.owner.warn(
-            "facts-no-scenario", f"the organization has no `{name}`",
-            help="CMS's statements on the scoring unit are taken as not made",
-        )  # fmt: skip
+    places["unit"] = places["own" if entity_type == "individual" else "group"]
     unit = Part(UNIT, file.document.at, {})
     clinician = Part("clinician", file.document.at, {})
     if with_clinician and (npi := file.data.get("npi")):

@@ -97,21 +97,27 @@ def parse_json(data: bytes, known_as: str, report: Report) -> Item | None:
             parse_constant=lambda name: _Refused(f"{name} is not a number of JSON"),
         )
     except json.JSONDecodeError as error:
+        reason, help = _reason(error, text)
         report.error(
-            "json-syntax", f"this is not JSON: {_reason(error, text)}",
-            _place(source, error.pos), help="a JSON formatter or an editor shows what is amiss",
-        )  # fmt: skip
+            "json-syntax", f"this is not JSON: {reason}", _place(source, error.pos), help=help
+        )
         return None
     before = len(report.diagnostics)
     _refuse(value, Item(None, known_as, "", report))
     return Item(value, known_as, "", report) if len(report.diagnostics) == before else None
 
 
-def _reason(error: json.JSONDecodeError, text: str) -> str:
+def _reason(error: json.JSONDecodeError, text: str) -> tuple[str, str]:
+    """Why a text is not JSON, and what to do."""
     if not text.strip():
-        return "the file is empty"
+        return "the file is empty", "name the file that holds the data"
+    if text.lstrip().startswith("<"):
+        return "the file is XML", "CMS's converter makes JSON of a QRDA III document"
     reason = error.msg[:1].lower() + error.msg[1:]
-    return f"{reason} (line {error.lineno}, column {error.colno})"
+    return (
+        f"{reason} (line {error.lineno}, column {error.colno})",
+        "a JSON formatter or an editor shows what is amiss",
+    )
 
 
 def _place(source: Source, offset: int) -> Span:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from finalrule.diagnostics import Label, Pointer
 from finalrule.facts.identifiers import read_npi, read_tin
-from finalrule.facts.json_item import Item, Members, shown
+from finalrule.facts.json_item import Item, Json, Members, shown
 from finalrule.facts.measurements import (
     Set,
     check_exclusions,
@@ -98,6 +98,11 @@ def read_submission(
     another year is refused, or with `as_year` moved: its dates keep month and day, and measures
     that the policy's year does not have are left out with a warning. All faults go to the
     document's report; None when nobody can tell whose submission it is."""
+    if _is_facts_file(document.value):
+        document.fail(
+            "wrong-file", "this is a facts file, not a submission", help="give it with --facts"
+        )
+        return None
     members = document.members(_SUBMISSION, _ANSWERED)
     if members is None:
         return None
@@ -119,11 +124,19 @@ def read_submission(
     return Submission(document.at, *unit, file_year, sets)
 
 
+def _is_facts_file(value: Json) -> bool:
+    """Whether this is the answer of CMS's eligibility interface."""
+    answer = value.get("data", value) if isinstance(value, dict) else None
+    return isinstance(answer, dict) and "organizations" in answer
+
+
 def _unit(members: Members) -> tuple[str, str, str] | None:
     """Entity type, TIN, and NPI or nothing."""
     typed = members.need("entityType", "who reports: an individual or a group")
     scored = ("individual", "group")
     entity_type = _chosen(typed, scored, _OTHER_ENTITY_TYPES) if typed else None
+    if typed and isinstance(typed.value, str) and typed.value in _OTHER_ENTITY_TYPES:
+        return None  # these have other identifiers, which are no fault
     has_tin = members.need("taxpayerIdentificationNumber", "the TIN, nine digits")
     tin = read_tin(has_tin) if has_tin else None
     has_npi = members.get("nationalProviderIdentifier")

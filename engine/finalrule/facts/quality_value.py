@@ -301,11 +301,11 @@ def _agrees(members: Members, name: str, ours: Fraction | None) -> bool:
     rounded = round_to(ours, item.decimals, "half_up")
     if rounded == stated:
         return True
-    exact = f"{ours.numerator}/{ours.denominator}"
+    exact = "" if rounded == ours else f" (exactly {ours})"
     item.fail(
         "measure-rate-differs",
         f"`{name}` is stated as {decimal_text(stated, item.decimals)}, but the counts give "
-        f"{decimal_text(rounded, item.decimals)} (exactly {exact})",
+        f"{decimal_text(rounded, item.decimals)}{exact}",
         help=f"take `{name}` out, or correct it or the counts",
     )
     return False

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from finalrule.diagnostics import Label, Pointer, Report
 from finalrule.facts.block import read_block
-from finalrule.facts.clinician import FactsFile, api_part, read_facts_file
+from finalrule.facts.clinician import FactsFile, api_part, check_scenario, read_facts_file
 from finalrule.facts.cost_results import CostResult, read_cost_results
 from finalrule.facts.declared import UNIT, Declared
 from finalrule.facts.json_item import Item
@@ -92,7 +92,8 @@ def _documents(paths: Sequence[Path], report: Report) -> Iterator[Item]:
             if not named:
                 report.error(
                     "cannot-read-file", "the directory has no .json files", Pointer(str(path), ""),
-                    help="name the files, or the directory that they are in",
+                    help="name the files, or the directory that they are in; "
+                    "folders in it are not searched",
                 )  # fmt: skip
         for file in named:
             document = read_json(file, str(file), report)
@@ -161,15 +162,16 @@ def _add_facts(
             if complete:
                 _unmatched(file)
             continue
-        block = read_block(file.block, declared) if file.block else None
+        tin = next(iter(file.organizations))
+        block = read_block(file.block, tin, declared) if file.block else None
         if block:
             for unit in _units_of_block(file, block, about):
                 unit.parts.append(block)
     for unit in units:
         roster = _roster(unit)
-        for file, about in zip(files, matched, strict=True):
-            if unit not in about:
-                continue
+        own = [file for file, about in zip(files, matched, strict=True) if unit in about]
+        check_scenario(own, unit.key.entity_type, unit.key.tin)
+        for file in own:
             single = unit.key.entity_type == "individual"
             listed = single or file.npi in roster
             unit.parts.append(api_part(file, unit.key.entity_type, unit.key.tin, listed, declared))
@@ -275,9 +277,10 @@ def _add_cost_result(unit: Unit, result: CostResult, report: Report) -> None:
 
 def _cost_unmatched(path: Path, strays: list[CostResult], all_: bool, report: Report) -> None:
     tell = report.error if all_ else report.warning
+    results = "1 cost result is" if len(strays) == 1 else f"{len(strays):,} cost results are"
     tell(
         "facts-unmatched",
-        f"{len(strays)} cost results are of no clinician or group whose submission is given",
+        f"{results} of no clinician or group whose submission is given",
         Pointer(str(path), strays[0].part.at.pointer),
         help="compare their TINs and NPIs with those of the submissions",
     )

@@ -126,7 +126,9 @@ class _Formatter:
                 self.own.setdefault(key, []).append(remark)
 
     def _blank_before(self, at: int) -> bool:
-        return re.search(r"\n[ \t\r]*\n[ \t]*\Z", self.text[:at]) is not None
+        end = self.text.rfind("\n", 0, at)
+        start = self.text.rfind("\n", 0, max(end, 0))
+        return start >= 0 and not self.text[start:at].strip()
 
     def _take_own(self, node: Node) -> list[str]:
         return [remark.text for remark in self.own.pop(_start(_first(node)), [])]
@@ -206,12 +208,13 @@ class _Formatter:
         return last if last and nodes[last - 1] in ("=", ":") else 0
 
     def _assigned(self, head: Sequence[Node], value: Node, indent: int, nest: int) -> list[str]:
-        name, text, kind = self._flat(head), self._flat([value]), _kind(value)
-        if name is not None and text is not None:
-            if indent + len(name) + 1 + len(text) <= WIDTH:
-                return [f"{' ' * indent}{name} {text}"]
-            if indent + nest + len(text) <= WIDTH and kind != "enumeration":
-                return [" " * indent + name, " " * (indent + nest) + text]
+        text, kind = self._flat([*head, value]), _kind(value)
+        if text is not None:
+            if indent + len(text) <= WIDTH:
+                return [" " * indent + text]
+            name, only = self._flat(head) or "", self._flat([value]) or ""
+            if indent + nest + len(only) <= WIDTH and kind != "enumeration":
+                return [" " * indent + name, " " * (indent + nest) + only]
         document = self._document(value)
         if head[0] == "clause" or kind not in _BEGIN_WITH_NAME:
             placed: Document = Nest(nest, (Line(), document))

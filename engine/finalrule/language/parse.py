@@ -143,9 +143,10 @@ def _where(problem: UnexpectedInput, text: str) -> tuple[int, set[str]]:
     elif isinstance(problem, UnexpectedCharacters):
         expected = set(problem.allowed or ())
     before = _before(text, offset)
-    if "ADD" in expected and before and _STATEMENT.match(text, before[-1].start()):
-        # The word that begins a statement was read as a name, where an expression was missing.
-        return before[-1].start(), _GROUPS["an expression"][1]
+    if before and expected != {"NAME"} and _STATEMENT.match(text, before[-1].start()):
+        # The word that begins a statement was read as a name, where one was missing.
+        missing = _GROUPS["an expression"][1] if "ADD" in expected else {"NAME"}
+        return before[-1].start(), missing
     return offset, expected
 
 
@@ -205,6 +206,8 @@ def _report(source: Source, text: str, offset: int, expected: set[str], report: 
             Label(source.span(*before[-1].span()), "a word of the language"),
             help="give what you mean another name",
         )
+    elif not word and not before:
+        report.error("syntax", "the file is empty", source.span(0, 0), help=_expected(expected))
     elif before and (not word or _STATEMENT.match(text, offset)):
         report.error(
             "syntax",
@@ -226,7 +229,9 @@ def _report(source: Source, text: str, offset: int, expected: set[str], report: 
             "syntax",
             f"`{sign}` cannot stand here",
             Label(source.span(offset, offset + len(sign)), "unexpected"),
-            help=suggest(word, keywords) or _HINTS.get(sign) or _expected(expected),
+            help=(suggest(word, keywords) if before else "")
+            or _HINTS.get(sign)
+            or _expected(expected),
         )
 
 

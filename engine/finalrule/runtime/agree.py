@@ -26,40 +26,44 @@ from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.shrink import case_text, shrink
 from finalrule.evaluate.thresholds import find_thresholds
 from finalrule.facts.case import Case
-from finalrule.runtime.compare import Comparer
-from finalrule.runtime.compile import compile_rulesets
+from finalrule.runtime.compare import DIFFERENCE, Comparer
+from finalrule.runtime.compile import Rulesets, compile_rulesets
 from finalrule.runtime.determine import Determiner, Run
-from finalrule.runtime.durable import Engine
+from finalrule.runtime.durable import Engine, EngineError
 from finalrule.runtime.faults import Fault, seed_faults
 from finalrule.runtime.reachable import unreachable
 
-# Cases that one process is given at a time.
+# Cases that one process is given at a time; they take seconds, minutes when many are made small.
 _SHARE = 250
+TIME_LIMIT_SECONDS = 900.0
+# Of each kind of finding, a process makes so many cases small.
+_MADE_SMALL = 3
 # A fault that so many cases have not shown is taken for one that is never found.
 MAXIMUM_CASES_FOR_A_FAULT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What went wrong in a case: a difference, or a rule that broke its promise. `times` counts it
-    over all cases, `case` is the smallest case found, as text of `size` records and facts."""
+    """What went wrong in a case: a difference, or a rule that broke its promise. `case` is the
+    smallest case found, as text of `size` records and facts."""
 
     rule: str
     diagnostic: Diagnostic
     case: str
     size: int
-    times: int = 1
 
 
 @dataclass(slots=True)
 class Agreement:
-    """What a number of cases came to."""
+    """What a number of cases came to. `won` counts by rule and winner; `findings` holds one finding
+    of each kind (error code and rule), and `times` the number of cases that have it."""
 
     cases: int = 0
     records: int = 0
     firings: int = 0
     won: Counter[tuple[str, str]] = field(default_factory=Counter)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
+    times: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, other: Agreement) -> None:
         """Take in what other cases came to."""
@@ -67,20 +71,15 @@ class Agreement:
         self.records += other.records
         self.firings += other.firings
         self.won.update(other.won)
-        for finding in other.findings.values():
-            self.note(finding)
+        self.times.update(other.times)
+        for kind, finding in other.findings.items():
+            self.keep(kind, finding)
 
-    def note(self, finding: Finding) -> None:
-        """Count a finding; of the same at the same rule the smallest case is kept."""
-        key = (finding.diagnostic.code, finding.rule)
-        known = self.findings.get(key)
-        if known is None:
-            self.findings[key] = finding
-            return
-        least = min(known, finding, key=lambda one: one.size)
-        self.findings[key] = Finding(
-            least.rule, least.diagnostic, least.case, least.size, known.times + finding.times
-        )
+    def keep(self, kind: tuple[str, str], finding: Finding) -> None:
+        """Keep a finding if its case is the smallest of its kind."""
+        known = self.findings.get(kind)
+        if known is None or finding.size < known.size:
+            self.findings[kind] = finding
 
 
 class Bench:
@@ -97,6 +96,7 @@ class Bench:
         self.determiner = Determiner(self.rulesets, self.evaluator.context)
         self.comparer = Comparer(self.rulesets)
         self.engine = Engine(self.rulesets.rulesets)
+        self._made_small: Counter[tuple[str, str]] = Counter()
 
     def run(self, seed: int, numbers: range, note: Callable[[int], None]) -> Agreement:
         """The cases of a seed with these numbers; `note` is told each before it is begun."""
@@ -108,52 +108,44 @@ class Bench:
             try:
                 evaluation, runs = self._both(case)
             except Failure as failure:
-                done.note(self._broken(case, failure))
+                self._note(done, (failure.diagnostics[0].code, _label(failure)), case)
                 continue
             done.records += len(evaluation.frames)
             done.firings += sum(len(run.concluded.fired) for run in runs)
             for (rule, _), decision in evaluation.decisions.items():
                 done.won[rule, decision.winner] += 1
-            for rule in dict.fromkeys(d.rule.name for d in self._differences(evaluation, runs)):
-                done.note(self._difference(case, rule))
+            differences = self.comparer.differences(evaluation, runs)
+            for kind in dict.fromkeys((DIFFERENCE, one.rule.name) for one in differences):
+                self._note(done, kind, case)
         return done
 
     def _both(self, case: Case) -> tuple[Evaluation, list[Run]]:
         evaluation = self.evaluator.evaluate(case)
-        return evaluation, self.determiner.determine(evaluation, self.engine.fire)
+        try:
+            return evaluation, self.determiner.determine(evaluation, self.engine.fire)
+        except EngineError as problem:
+            raise Failure([Diagnostic("runtime-died", str(problem))]) from None
 
-    def _differences(self, evaluation: Evaluation, runs: list[Run]) -> list[Any]:
-        return self.comparer.differences(evaluation, runs)
+    def _note(self, done: Agreement, kind: tuple[str, str], case: Case) -> None:
+        """Count what was found; of each kind the first few cases are made small."""
+        done.times[kind] += 1
+        self._made_small[kind] += 1
+        if self._made_small[kind] <= _MADE_SMALL:
+            small = shrink(case, self.program, lambda tried: self._found(kind, tried) is not None)
+            text = case_text(small, self.program)
+            diagnostic = self._found(kind, small) or Diagnostic(kind[0], "it did not show again")
+            done.keep(kind, Finding(kind[1], diagnostic, text, len(text.splitlines())))
 
-    def _difference(self, case: Case, rule: str) -> Finding:
-        def found(tried: Case) -> list[Any]:
-            try:
-                differences = self._differences(*self._both(tried))
-            except Failure:
-                return []
-            return [one for one in differences if one.rule.name == rule]
-
-        small = shrink(case, self.program, lambda tried: bool(found(tried)))
-        return self._finding(rule, found(small)[0].diagnostic(), small)
-
-    def _broken(self, case: Case, failure: Failure) -> Finding:
-        wanted = failure.diagnostics[0].code, _label(failure)
-
-        def fails(tried: Case) -> Failure | None:
-            try:
-                self.evaluator.evaluate(tried)
-            except Failure as found:
-                if (found.diagnostics[0].code, _label(found)) == wanted:
-                    return found
+    def _found(self, kind: tuple[str, str], case: Case) -> Diagnostic | None:
+        """What a case shows of a kind."""
+        try:
+            differences = self.comparer.differences(*self._both(case))
+        except Failure as failure:
+            shown = failure.diagnostics[0]
+            return shown if (shown.code, _label(failure)) == kind else None
+        if kind[0] != DIFFERENCE:
             return None
-
-        small = shrink(case, self.program, lambda tried: fails(tried) is not None)
-        shown = fails(small) or failure
-        return self._finding(wanted[1], shown.diagnostics[0], small)
-
-    def _finding(self, rule: str, diagnostic: Diagnostic, case: Case) -> Finding:
-        text = case_text(case, self.program)
-        return Finding(rule, diagnostic, text, len(text.splitlines()))
+        return next((one.diagnostic() for one in differences if one.rule.name == kind[1]), None)
 
     # --- faults --------------------------------------------------------------------------------
 
@@ -199,15 +191,30 @@ def _label(failure: Failure) -> str:
     return labels[0].text.removeprefix("rule ").partition("[")[0] if labels else ""
 
 
-def never_won(program: ir.Program, agreement: Agreement) -> list[tuple[str, str]]:
-    """Rule and winner of all that no case reached although it can be."""
-    left_out = unreachable(program)
-    return [
-        (rule.name, winner)
-        for rule in program.rules
-        for winner in winners(rule)
-        if not agreement.won[rule.name, winner] and winner not in left_out.get(rule.name, ())
-    ]
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Rule and winner of all that no case reached although it can be: of `determinations`, which
+    both evaluators decide, and of the `other` rules. `impossible` is what won although no facts
+    should make it win."""
+
+    determinations: list[tuple[str, str]]
+    other: list[tuple[str, str]]
+    impossible: list[tuple[str, str]]
+
+
+def unreached(rulesets: Rulesets, agreement: Agreement) -> Unreached:
+    """What never won in any of the cases."""
+    left_out = unreachable(rulesets.program)
+    found = Unreached([], [], [])
+    for rule in rulesets.program.rules:
+        for name in winners(rule):
+            won, can_win = agreement.won[rule.name, name], name not in left_out.get(rule.name, ())
+            if can_win and not won:
+                decided = rule.name in rulesets.results
+                (found.determinations if decided else found.other).append((rule.name, name))
+            elif won and not can_win:
+                found.impossible.append((rule.name, name))
+    return found
 
 
 # --- processes ---------------------------------------------------------------------------------
@@ -222,7 +229,7 @@ def agree(
     progress: Callable[[int], None] = lambda cases: None,
 ) -> Agreement:
     """Run cases in processes of their own. `progress` is told how many more are done. Raises
-    Failure when a process dies, naming the case."""
+    Failure when the catalogues cannot be opened, and when a process dies, naming the case."""
     context = multiprocessing.get_context("spawn")
     shares = iter(range(start, min(start + _SHARE, cases)) for start in range(0, cases, _SHARE))
     total = Agreement()
@@ -239,14 +246,22 @@ def agree(
             workers[ours] = (process, current)
             _give(ours, shares, workers)
         while workers:
-            for connection in wait(list(workers)):
+            ready = wait(list(workers), TIME_LIMIT_SECONDS)
+            if not ready:
+                _, current = next(iter(workers.values()))
+                why = f"did not come to an end within {TIME_LIMIT_SECONDS:.0f} seconds"
+                raise _died(why, seed, current.value)
+            for connection in ready:
                 assert isinstance(connection, Connection)
                 try:
                     done = connection.recv()
                 except (EOFError, ConnectionError):
                     process, current = workers[connection]
                     process.join()
-                    raise _died(process.exitcode, f"{seed}:{current.value}") from None
+                    why = f"ended with exit code {process.exitcode}"
+                    raise _died(why, seed, current.value) from None
+                if not isinstance(done, Agreement):
+                    raise Failure(done)
                 total.add(done)
                 progress(done.cases)
                 _give(connection, shares, workers)
@@ -266,8 +281,9 @@ def _give(connection: Connection, shares: Iterator[range], workers: dict[Connect
         connection.send(share)
 
 
-def _died(code: int | None, case: str) -> Failure:
-    message = f"the process that compares evaluators ended with exit code {code} at case {case}"
+def _died(why: str, seed: int, number: int) -> Failure:
+    case = f"at case {seed}:{number}" if number >= 0 else "before its first case"
+    message = f"a process that compares evaluators {why}, {case}"
     return Failure(
         [Diagnostic("runtime-died", message, help="run it again with this seed, and report it")]
     )
@@ -276,8 +292,13 @@ def _died(code: int | None, case: str) -> Failure:
 def _serve(
     connection: Connection, current: Any, program: ir.Program, root: Path, seed: int
 ) -> None:
+    """The other process: run shares until the pipe is closed. An interrupt is for the first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    bench = Bench(program, root)
+    try:
+        bench = Bench(program, root)
+    except Failure as failure:
+        connection.send(failure.diagnostics)
+        return
 
     def note(number: int) -> None:
         current.value = number

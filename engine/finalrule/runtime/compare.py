@@ -21,6 +21,8 @@ from finalrule.runtime.durable import unavailable
 from finalrule.runtime.worker import Worker
 from finalrule.values import Type, Value, show
 
+DIFFERENCE = "evaluators-differ"
+
 State = Literal["agree", "differ", "failed", "unavailable"]
 
 
@@ -37,7 +39,7 @@ class Difference:
         """As an error at the rule."""
         name = OutcomeName(self.rule.name, self.path)
         return Diagnostic(
-            "evaluators-differ",
+            DIFFERENCE,
             f"two evaluators differ on `{name}`: {self.exact}, but by durable-rules {self.durable}",
             (Label(Pointer(str(self.rule.place), ""), f"rule {self.rule.name}"),),
             "do not use this outcome: one of the two evaluators is wrong; report the rule",

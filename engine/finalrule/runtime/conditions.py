@@ -236,12 +236,12 @@ class Conditions:
                 made = self._input(Input(name, coding, item, before=True))
             case _:
                 made = self._computed_input(item, coding_of(self.types.of(item, {})))
-        known = [value for value in values if self._has(made.coding, value)]
-        numbers = of_codes(map(made.coding.coder(), known))
+        if isinstance(made.coding.type, Enumeration):
+            values = values.intersection(made.coding.members)
+        elif isinstance(made.coding.type, Code):
+            assert values.issubset(made.coding.members), "every code that rules name has a number"
+        numbers = of_codes(map(made.coding.coder(), values))
         return self._literal(made, numbers, want, surely)
-
-    def _has(self, coding: Coding, value: Value) -> bool:
-        return not isinstance(coding.type, Enumeration | Code) or value in coding.members
 
     def _conclusion(
         self, item: ir.Outcome, values: frozenset[Any], want: bool, surely: bool
@@ -304,20 +304,21 @@ class Conditions:
 
     def _name_codes(self, rule: ir.AnyRule) -> None:
         """Note each code that a rule compares a fact or an outcome with."""
-        lets = inlined_lets(rule)
-        for node in nodes(inline(rule, lets)):
-            tested: ir.Expr
+        for node in nodes(inline(rule, inlined_lets(rule))):
             match node:
-                case ir.In(item=tested, values=values):
-                    named = self._constant(values)
-                case ir.Compare(left=tested, right=right) if isinstance(right, ir.Text):
-                    named = frozenset((right.value,))
-                case _:
-                    continue
-            assert isinstance(named, frozenset)
-            for item in nodes(tested):
-                known = self._codes.get(item, ())
-                self._codes[item] = (*known, *sorted(named.difference(known)))
+                case ir.In(item=item, values=values):
+                    self._name(item, self._constant(values))
+                case ir.Compare(left=left, right=right):
+                    for item, other in ((left, right), (right, left)):
+                        if is_constant(other):
+                            self._name(item, self._constant(other))
+
+    def _name(self, tested: ir.Expr, named: Value) -> None:
+        codes = named if isinstance(named, frozenset) else {named}
+        for item in nodes(tested):
+            known = self._codes.get(item, ())
+            new = sorted(code for code in codes if isinstance(code, str) and code not in known)
+            self._codes[item] = (*known, *new)
 
 
 def _shown(result: Result) -> str:
