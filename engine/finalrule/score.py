@@ -97,6 +97,9 @@ MEASURES: dict[str, tuple[str, dict[str, str]]] = {
     ),
 }  # fmt: skip
 
+# Rates that stand for none where a fact of the measure says so.
+RATES = {"assessed_rate": "has_performance_rate", "pi_performance_rate": "is_proportion"}
+
 # Clauses of points that say no more than that there are none: what is asked for the reason.
 SAYS_WHY = {
     ("measure_points", "not_scored"): "measure_class",
@@ -264,6 +267,9 @@ class ScoreObject:
 
     def _measure_field(self, path: str, what: str, frame: Frame) -> Any:
         if what in self.evaluator.rules:
+            if what in RATES and frame.facts.get(RATES[what]) is False:
+                self.paths[path] = OutcomeName(what, frame.path)
+                return None
             return self._field(path, what, frame)
         facts = (owner.facts[what] for owner in frame.up.values() if what in owner.facts)
         return next(facts, None)

@@ -52,7 +52,8 @@ def errors_of(done: Result) -> list[str]:
     assert done.stdout == ""
     for identifier in (TIN, NPI, EXAMPLE_NPI):
         assert identifier not in report
-    blocks = [block for block in report.split("\n\n") if block.startswith("error[")]
+    findings = re.split(r"^(?=error\[|warning\[)", report, flags=re.M)
+    blocks = [block for block in findings if block.startswith("error[")]
     codes = re.findall(r"^error\[([a-z0-9-]+)\]: \S", report, re.M)
     assert len(blocks) == len(codes)
     for code, block in zip(codes, blocks, strict=True):

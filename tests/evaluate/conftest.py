@@ -40,9 +40,7 @@ def make_case(
     for record in root.walk():
         for fact in evaluator.program.facts:
             if fact.entity == record.entity and fact.default is not None:
-                record.facts.setdefault(
-                    fact.name, Given(constant_value(fact.default), "absent")
-                )
+                record.facts.setdefault(fact.name, Given(constant_value(fact.default), "absent"))
     return with_assumed(Case(root, {"case": "test"}, ""), evaluator.program)
 
 

@@ -29,6 +29,7 @@ published: {title: small, date: 2019-11-15, cite: 84 FR 63194}
 # How a year file says it, so that a test need not: after the name, whatever the test says.
 CITE = "cite: 42 CFR 414.1380"
 
+
 @dataclass(frozen=True, slots=True)
 class Small:
     """A program made ready, with words for cases and outcomes."""
@@ -56,15 +57,14 @@ class Small:
     def evaluate(self, **facts: object) -> Evaluation:
         return self.evaluator.evaluate(self.case(facts))
 
-    def value(self, rule: str, output: str = "", **facts: object) -> Known:
+    def value(self, rule: str, /, **facts: object) -> Known:
         """The outcome of one rule, which has one record."""
-        evaluation = self.evaluator.evaluate(self.case(facts), [rule])
-        return evaluation.value(rule, output=output)
+        return self.evaluator.evaluate(self.case(facts), [rule]).value(rule)
 
-    def decision(self, rule: str, **facts: object) -> Decision:
+    def decision(self, rule: str, /, **facts: object) -> Decision:
         return self.evaluator.evaluate(self.case(facts), [rule]).decision(rule)
 
-    def decisions(self, rule: str, **facts: object) -> dict[str, tuple[str, Known]]:
+    def decisions(self, rule: str, /, **facts: object) -> dict[str, tuple[str, Known]]:
         """Winner and value of one rule for each of its records, by the records' keys."""
         evaluation = self.evaluator.evaluate(self.case(facts), [rule])
         return {

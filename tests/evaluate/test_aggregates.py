@@ -119,7 +119,7 @@ def test_what_is_given_over_no_record_may_be_unknown() -> None:
     assert value("fewest", [{"got": 1, "good": True}]) == 1
 
 
-# --- against all completions -----------------------------------------------------------------------
+# --- against all completions ----------------------------------------------------------------------
 
 POINTS = (0, 1, 5)
 FLAGS = (True, False)
@@ -151,7 +151,16 @@ def plain(rule: str, rows: list[dict[str, Any]]) -> Fraction | bool:
 @settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(
-        ["total", "total_good", "how_many_good", "any_good", "every_good", "mean", "most", "part_good"]
+        [
+            "total",
+            "total_good",
+            "how_many_good",
+            "any_good",
+            "every_good",
+            "mean",
+            "most",
+            "part_good",
+        ]
     ),
     st.lists(
         st.fixed_dictionaries(

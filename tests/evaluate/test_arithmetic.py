@@ -59,7 +59,7 @@ def yes(expression: str, **facts: object) -> Known:
     return calculate(expression, "yes_no", **facts)
 
 
-# --- plain ---------------------------------------------------------------------------------------
+# --- plain ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_sums_and_products_have_no_float_in_them(a: int, b: int, c: int) -> None
     assert found == x * r + y / 3 - x / 7
 
 
-# --- unknown facts -------------------------------------------------------------------------------
+# --- unknown facts --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_the_first_that_is_known_of_numbers_and_conditions() -> None:
     assert points("first_known(x, y, 1 points)") == 1
 
 
-# --- comparisons ---------------------------------------------------------------------------------
+# --- comparisons ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

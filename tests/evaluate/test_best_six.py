@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import datetime
 import itertools
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,8 +24,8 @@ TYPES = ("ecqm", "mips_cqm", "qcdr")
 
 
 @st.composite
-def submissions(draw: st.DrawFn) -> list[dict[str, object]]:
-    """Up to nine results of up to eight measures, points with few values, so that they often tie."""
+def submissions(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Up to nine results of up to eight measures; their points have few values and often tie."""
     keys = draw(
         st.lists(
             st.tuples(st.sampled_from("ABCDEFGH"), st.sampled_from(TYPES)),
@@ -43,7 +45,7 @@ def submissions(draw: st.DrawFn) -> list[dict[str, object]]:
     ]
 
 
-def brute_force(results: list[dict[str, object]]) -> Fraction:
+def brute_force(results: list[dict[str, Any]]) -> Fraction:
     """The greatest sum of points over all allowed subsets."""
     outcomes = [r for r in results if r["outcome"]]
     required = outcomes or [r for r in results if r["high_priority"]]
@@ -57,18 +59,18 @@ def brute_force(results: list[dict[str, object]]) -> Fraction:
             # The sixth place is the required measure's.
             if size == 6 and not any(r in required for r in subset):
                 continue
-            best = max(best, sum((r["points"] for r in subset), Fraction(0)))  # type: ignore[misc]
+            best = max(best, sum((r["points"] for r in subset), Fraction(0)))
     return best
 
 
 @settings(max_examples=1500, deadline=None)
 @given(submissions())
 def test_points_of_counted_measures_are_the_most_that_can_be(
-    results: list[dict[str, object]],
+    results: list[dict[str, Any]],
 ) -> None:
     evaluator = evaluator_of("2020-final")
     day = datetime.date(2020, 1, 1)
-    rows: list[dict[str, Value]] = [
+    rows: list[Mapping[str, Value]] = [
         {
             "measure_id": str(r["measure_id"]), "collection_type": str(r["collection_type"]),
             "performance_start": day, "performance_end": day, "has_performance_rate": True,
@@ -84,7 +86,7 @@ def test_points_of_counted_measures_are_the_most_that_can_be(
             ("measure_points", r["points"]), ("measure_class", "class_1"),
             ("measure_outcome", r["outcome"]), ("measure_high_priority", r["high_priority"]),
         ):  # fmt: skip
-            assume[rule, path] = {"": value}  # type: ignore[dict-item]
+            assume[rule, path] = {"": value}
     case = make_case(evaluator, {"entity_type": "individual"}, {"measure_result": rows})
     evaluation = evaluator.evaluate(case, ["quality_achievement_points"], assume)
     assert evaluation.value("quality_achievement_points") == brute_force(results)

@@ -111,10 +111,9 @@ def test_the_real_curve_is_the_regulation_s(policy: str, hundredths: int) -> Non
     at 100."""
     evaluator = evaluator_of(policy)
     figures = {p.name: p.value for p in evaluator.program.parameters}
-    threshold, applicable = (
-        figures[name].value for name in ("performance_threshold", "applicable_percent")  # type: ignore[union-attr]
-    )
-    assert isinstance(threshold, Fraction) and isinstance(applicable, Fraction)
+    first, second = figures["performance_threshold"], figures["applicable_percent"]
+    assert isinstance(first, ir.Num) and isinstance(second, ir.Num)
+    threshold, applicable = first.value, second.value
     score, scaling = Fraction(hundredths, 100), Fraction(3, 10)
     if score <= threshold / 4:
         expected = -applicable

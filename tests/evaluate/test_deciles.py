@@ -113,7 +113,8 @@ def test_points(measure: str, rate: str, winner: str, points: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("measure", "rate"), [("236", "-0.01"), ("001", "100.01"), ("first", "4.99"), ("cost", "1000.51")]
+    ("measure", "rate"),
+    [("236", "-0.01"), ("001", "100.01"), ("first", "4.99"), ("cost", "1000.51")],
 )
 def test_below_all_bounds(measure: str, rate: str) -> None:
     assert decision(measure, f"#{rate}", least=3) == ("below", Fraction(3))
@@ -147,7 +148,8 @@ def test_the_rounding_rule_is_the_one_that_is_named() -> None:
 def test_the_real_catalogue(policy: str) -> None:
     """CMS's 2020 benchmark of measure 236 (eCQM) has bounds 20 to 90: 85 % gives 9.5, 90 % 10."""
     bounds = evaluator_of(policy).catalogues["benchmark"].bounds(("236", "ecqm"))
-    assert bounds == DecileBounds([None, *(Fraction(n) for n in (0, 20, 30, 40, 50, 60, 70, 80, 90))], False)
+    lower = (0, 20, 30, 40, 50, 60, 70, 80, 90)
+    assert bounds == DecileBounds([None, *map(Fraction, lower)], False)
     assert best_decile(Fraction(85), bounds) == (9, Fraction(1, 2))
     assert best_decile(Fraction(90), bounds) == (10, None)
     inverse = evaluator_of(policy).catalogues["benchmark"].bounds(("001", "ecqm"))
@@ -177,8 +179,11 @@ def test_better_is_never_worth_less(
         decile, part = best_decile(value, bounds)
         assert part is None or 0 <= part < 1
         assert (part is None) == (decile in (0, 10))
-        return decile + (part or 0)
+        return decile + (part or Fraction(0))
 
     assert worth(rate) <= worth(rate + step)
-    met = [n for n, b in enumerate(lower, 1) if b is not None and (rate - b) * (-1 if inverse else 1) >= 0]
+    sign = -1 if inverse else 1
+    met = [
+        n for n, bound in enumerate(lower, 1) if bound is not None and (rate - bound) * sign >= 0
+    ]
     assert best_decile(rate, bounds)[0] == max(met, default=0)

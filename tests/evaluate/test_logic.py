@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,8 @@ from finalrule.core.expressions import Context, Frame, Known, Unknown, prepare
 from finalrule.core.walk import nodes
 from finalrule.values import Value
 
-CONDITIONS = {
+Meaning = Callable[[bool, bool, bool], object]
+CONDITIONS: dict[str, tuple[str, Meaning]] = {
     "not": ("not a", lambda a, b, c: not a),
     "and": ("a and b and c", lambda a, b, c: a and b and c),
     "or": ("a or b or c", lambda a, b, c: a or b or c),
@@ -46,13 +47,14 @@ STATES = (True, False, None)
 def test_truth_tables(name: str) -> None:
     """All 27 combinations of yes, no and unknown against the plain meaning of all completions."""
     program = small(RULES)
-    plain = CONDITIONS[name][1]
+    meant = CONDITIONS[name][1]
     for a, b, c in itertools.product(STATES, repeat=3):
         possible = {
-            bool(plain(*values))
-            for values in itertools.product(*([x] if x is not None else [True, False]
-                                              for x in (a, b, c)))
-        }  # fmt: skip
+            bool(meant(*values))
+            for values in itertools.product(
+                *([x] if x is not None else [True, False] for x in (a, b, c))
+            )
+        }
         value = program.value(f"{name}_holds", a=a, b=b, c=c)
         if len(possible) == 1:
             assert value is possible.pop(), (a, b, c)
@@ -76,7 +78,7 @@ def test_the_facts_that_are_needed() -> None:
     assert value.needs == {"unit.c"}
 
 
-# --- any condition in which each fact stands once ------------------------------------------------
+# --- any condition in which each fact stands once -------------------------------------------------
 
 
 @st.composite

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from fractions import Fraction
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,7 +107,8 @@ def test_best_by_several_keys() -> None:
 
 
 def test_the_number_may_be_a_figure_or_an_expression() -> None:
-    results = rows(*({"got": points} for points in (1, 2, 3, 4, 5, 6, 7, 8)))
+    each: list[dict[str, object]] = [{"got": points} for points in range(1, 9)]
+    results = rows(*each)
     assert chosen("best_six", results) == [2, 3, 4, 5, 6, 7]
     assert chosen("doubled", results, places=2) == [0, 1, 2, 3]  # ascending: the least
     assert chosen("doubled", results, places=4) == list(range(8))
@@ -146,7 +145,8 @@ def test_groups() -> None:
 
 
 def test_units_do_not_compete() -> None:
-    rules = RULES.replace("entity unit\n", "entity program\nentity unit of program\nkey tin: code\n")
+    units_of_a_program = "entity program\nentity unit of program\nkey tin: code\n"
+    rules = RULES.replace("entity unit\n", units_of_a_program)
     units: list[dict[str, object]] = [
         {"tin": tin, "places": 1, "result": rows({"fits": True, "first": False, "got": got})}
         for tin, got in (("1", 3), ("2", 9))
@@ -165,7 +165,7 @@ def test_dates() -> None:
     assert chosen("earliest", results) == [1]
 
 
-# --- unknown facts ---------------------------------------------------------------------------------
+# --- unknown facts --------------------------------------------------------------------------------
 
 
 def test_everybody_is_selected_whatever_the_order() -> None:
@@ -208,7 +208,7 @@ def test_the_group_is_not_known() -> None:
     assert decisions("per_first", rows({"fits": True, "got": 2})) == ["selected"]
 
 
-# --- against brute force ---------------------------------------------------------------------------
+# --- against brute force --------------------------------------------------------------------------
 
 STATES = st.fixed_dictionaries(
     {
@@ -240,7 +240,9 @@ def test_determined_is_the_same_whatever_the_unknown_facts_are(
         "fits": (True, False), "first": (True, False), "got": (0, 1, 2, 3),
     }  # fmt: skip
     choices = [
-        itertools.product(*(each if row[name] is None else (row[name],) for name, each in domain.items()))
+        itertools.product(
+            *(each if row[name] is None else (row[name],) for name, each in domain.items())
+        )
         for row in results
     ]
     found = decisions("best", rows(*results), places=places)
@@ -266,5 +268,3 @@ def test_the_order_of_the_records_does_not_matter() -> None:
         assert found == expected
     assert expected is not None
     assert [key for key, (winner, _) in expected.items() if winner == "selected"] == ["b,1", "c,1"]
-
-

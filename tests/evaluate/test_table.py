@@ -54,7 +54,7 @@ tables:
 """
 
 
-def decision(table: str = "weights", **facts: object) -> tuple[str, dict[str, Known]]:
+def decision(table: str = "weights", /, **facts: object) -> tuple[str, dict[str, Known]]:
     found = small(RULES, YEAR).decision(table, **facts)
     return found.winner, dict(found.values)
 
@@ -74,9 +74,7 @@ def decision(table: str = "weights", **facts: object) -> tuple[str, dict[str, Kn
         ({"a": False, "b": False}, "outside", "0", "none"),
     ],
 )
-def test_the_row_that_hits(
-    facts: Mapping[str, object], winner: str, share: str, word: str
-) -> None:
+def test_the_row_that_hits(facts: Mapping[str, object], winner: str, share: str, word: str) -> None:
     assert decision(**facts) == (winner, {"share": Fraction(share), "word": word})
 
 

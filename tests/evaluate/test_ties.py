@@ -16,6 +16,7 @@ import pytest
 from evaluate.conftest import evaluator_of, make_case
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.score import ScoreObject, number_text, unit_rules
+from finalrule.values import Value
 
 POLICIES = ("2019-final", "2020-proposed", "2020-final")
 # 42 CFR 414.1380(c)(2)(ii)(C), (D) and HPA-2019 III.K.3.c: nothing reweighted.
@@ -39,7 +40,7 @@ def tied_scores(weights: tuple[int, ...], count: int, seed: int) -> list[tuple[i
 
 
 def final_score_text(evaluator: Evaluator, scores: tuple[int, ...]) -> str:
-    unit: dict[str, object] = {
+    unit: dict[str, Value] = {
         "entity_type": "individual",
         "average_hcc_risk_score": Fraction(0),
         "dual_eligible_ratio": Fraction(0),
@@ -47,7 +48,7 @@ def final_score_text(evaluator: Evaluator, scores: tuple[int, ...]) -> str:
     for category, score in zip(CATEGORIES, scores, strict=True):
         unit[f"{category}_given"] = True
         unit[f"given_{category}_score"] = Fraction(score, 10_000)
-    case = make_case(evaluator, unit)  # type: ignore[arg-type]
+    case = make_case(evaluator, unit)
     evaluation = evaluator.evaluate(case, ["final_score"])
     value = evaluation.value("final_score")
     assert isinstance(value, Fraction)
@@ -69,7 +70,7 @@ def test_a_tie_goes_through_to_the_json() -> None:
     # 83.34 % x 45 = 37.503; 70 % x 15 = 10.5; 100 % x 15 = 15; 90.048 % x 25 = 22.512: together
     # 85.515 exactly, which half up is 85.52.
     evaluator = evaluator_of("2020-final")
-    unit = {
+    unit: dict[str, Value] = {
         "entity_type": "individual",
         "average_hcc_risk_score": Fraction(0),
         "dual_eligible_ratio": Fraction(0),

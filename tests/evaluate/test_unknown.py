@@ -50,7 +50,7 @@ def decisions(evaluation: Evaluation) -> dict[Key, Decision]:
     return {(rule, frame.path): found for (rule, frame), found in evaluation.decisions.items()}
 
 
-# --- taking facts away -----------------------------------------------------------------------------
+# --- taking facts away ----------------------------------------------------------------------------
 
 
 def unknowable(evaluator: Evaluator) -> set[FactName]:
@@ -206,7 +206,7 @@ def test_what_an_outcome_needs_is_not_known(seed: tuple[str, int, float]) -> Non
                 assert decision.winner == "", key
 
 
-# --- order and extent ------------------------------------------------------------------------------
+# --- order and extent -----------------------------------------------------------------------------
 
 
 def shuffled(case: Case, chance: random.Random) -> Case:
@@ -219,7 +219,8 @@ def shuffled(case: Case, chance: random.Random) -> Case:
         entities = list(record.children.items())
         chance.shuffle(entities)
         for entity, children in entities:
-            made.children[entity] = [copied(child) for child in chance.sample(children, len(children))]
+            order = chance.sample(children, len(children))
+            made.children[entity] = [copied(child) for child in order]
             for child in made.children[entity]:
                 child.parent = made
         return made

@@ -126,7 +126,7 @@ def test_a_key_is_of_its_parts_and_their_borders() -> None:
     assert cache.key("ab", b"c") == cache.key("ab", "c")
 
 
-# --- whole or not at all -------------------------------------------------------------------------
+# --- whole or not at all --------------------------------------------------------------------------
 
 
 @contextmanager

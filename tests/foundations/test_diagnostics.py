@@ -97,7 +97,7 @@ def test_of_a_long_line_only_the_part_that_matters_is_shown() -> None:
     assert under.startswith("   | ^^^")
 
 
-# --- nothing that a terminal would obey ----------------------------------------------------------
+# --- nothing that a terminal would obey -----------------------------------------------------------
 
 DANGEROUS = [
     "\x1b[31mred\x1b[0m",  # colours, and with others the title, the clipboard, the cursor
@@ -140,7 +140,7 @@ def test_a_message_cannot_forge_a_line() -> None:
     assert text == "error[code]: no file `x`␊error[other]: forged"
 
 
-# --- collecting ----------------------------------------------------------------------------------
+# --- collecting -----------------------------------------------------------------------------------
 
 
 def test_a_report_collects_and_then_stops() -> None:

@@ -47,7 +47,7 @@ def number(unit: Unit) -> Number:
     return Number(unit, Fraction(-(10**9)), Fraction(10**9))
 
 
-# --- reading -------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_bounds(value: Value, type_: Type, inside: bool) -> None:
     assert within(value, type_) is inside
 
 
-# --- rounding ------------------------------------------------------------------------------------
+# --- rounding -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_rounding_moves_by_less_than_one_step(value: Fraction, places: int, mode
         assert abs(rounded) >= abs(value)
 
 
-# --- writing -------------------------------------------------------------------------------------
+# --- writing --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import click
 import msgspec
 
-from finalrule.cache import write_whole
 from finalrule.cli.given import Input, case_options, policies_of, subject_text
+from finalrule.cli.output import write_output
 from finalrule.columns import columns, paragraph
 from finalrule.evaluate.disagree import disagreements
 from finalrule.evaluate.outcomes import OutcomeName
@@ -81,12 +81,12 @@ def score(
             wanted = (OutcomeName("final_score", ()), OutcomeName("total_adjustment", ()))
             traces += [trace(evaluator, evaluation, *wanted) for evaluation in evaluations]
     if trace_file is not None:
-        write_whole(trace_file, _json(traces))
+        write_output(trace_file, _json(traces))
     if firings_file is not None:
-        write_whole(firings_file, _json(fired))
+        write_output(firings_file, _json(fired))
     text = _json(objects).decode() if form == "json" else show_scores(objects) + "\n"
     if out is not None:
-        write_whole(out, text.encode())
+        write_output(out, text.encode())
     else:
         click.echo(text, nl=False)
     undetermined = any(
@@ -154,7 +154,7 @@ def _block(named: str, objects: list[dict[str, Any]]) -> str:
     measures = _measures(objects)
     parts = [named, "", _table(rows), "", measures]
     if re.search(r" \(\d", measures):
-        parts.append("  Points in parentheses do not count: other measures count instead.")
+        parts.append("  Points in parentheses do not count.")
     if " + " in measures:
         parts.append("  After +: bonus points, before any cap.")
     parts += _notes(objects)
@@ -168,7 +168,7 @@ def _words(status: str | None) -> str:
 def _category(part: dict[str, Any]) -> str:
     if part["weight"] is None:
         return "undetermined"
-    if part["weight"] == "0":
+    if part["weight"] == "0" and part["reweighting"] != "not_reweighted":
         return f"not scored ({_words(part['reweighting'])})"
     score, weighted = _with_unit(part["score"], "%"), _with_unit(part["weighted"], "")
     return f"{score} x {part['weight']}% = {weighted}"
@@ -187,13 +187,14 @@ def _measures(objects: list[dict[str, Any]]) -> str:
     for one in objects:
         for category, part in one["categories"].items():
             for measure in part["measures"]:
-                key = (category, measure["measure_id"], measure.get("collection_type") or "")
+                how = measure.get("collection_type") or measure.get("submission_method") or ""
+                key = (category, measure["measure_id"], how)
                 found.setdefault(key, {})[one["policy"]] = measure
     rows = [["Category", "Measure", "Collected by", *policies, "Because"]]
-    for (category, measure_id, collection_type), by_policy in found.items():
+    for (category, measure_id, how), by_policy in found.items():
         points = [_points(by_policy.get(policy)) for policy in policies]
         reasons = dict.fromkeys(measure["reason"] or "" for measure in by_policy.values())
-        rows.append([category, measure_id, collection_type, *points, " / ".join(reasons)])
+        rows.append([category, measure_id, how, *points, " / ".join(reasons)])
     right = tuple(range(3, 3 + len(policies)))
     return "Points by measure\n" + _table(rows, 2, right)
 

@@ -225,8 +225,7 @@ def _deciles(rule: ir.Deciles, winner: str, reading: Reading) -> Data:
     best, _ = best_decile(value, bounds)
     decided: Data = {"name": f"decile_{best}" if best else "below", "place": str(rule.place)}
     if best:
-        reading.rounding(rule.rounding)
-        decided["gives"] = _points(best, value, bounds, rule.rounding)
+        decided["gives"] = _points(best, value, bounds, rule.rounding, reading)
     else:
         decided["gives"] = reading.says(rule.below)
     entry["decided_by"] = decided
@@ -234,11 +233,14 @@ def _deciles(rule: ir.Deciles, winner: str, reading: Reading) -> Data:
     return _with_others(entry, [*others, without])
 
 
-def _points(best: int, value: Fraction, bounds: DecileBounds, rounding: str) -> str:
+def _points(
+    best: int, value: Fraction, bounds: DecileBounds, rounding: str, reading: Reading
+) -> str:
     """How points come of a decile."""
     low, high = bounds.lower[best - 1], bounds.lower[best] if best < 10 else None
     if low is None or high is None:
         return str(best)
+    reading.rounding(rounding)
     here, first, following = (show(number, _RATE) for number in (value, low, high))
     return f"{best} + ({here} - {first}) / ({following} - {first}), rounded by {rounding}"
 
