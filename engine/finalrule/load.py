@@ -85,11 +85,13 @@ def compile_program(policy: str, settings: Sequence[str], root: Path) -> ir.Prog
     from finalrule.core.compile import compile_policy, read_rules
     from finalrule.policy.resolve import load_policy
     from finalrule.policy.settings import apply_settings
+    from finalrule.policy.sources import load_sources
 
     resolved = load_policy(policy_path(policy, root), root)
     if settings:
         resolved = apply_settings(resolved, settings)
-    return compile_policy(resolved, read_rules(root / "rules")).program
+    rules = read_rules(root / "rules")
+    return compile_policy(resolved, rules, load_sources(root)).program
 
 
 def load_evaluator(

@@ -17,6 +17,7 @@ from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.facts.case import Case, Given, Record
 from finalrule.values import Number, Type, decimal_places, decimal_text, round_to, show
 
+FORMAT = "score.v1"
 UNIT = "scoring_unit"
 
 # Field of a category -> outcome, as `rule` or `table.output`.
@@ -100,8 +101,10 @@ MEASURES: dict[str, tuple[str, dict[str, str]]] = {
 # Rates that stand for none where a fact of the measure says so.
 RATES = {"assessed_rate": "has_performance_rate", "pi_performance_rate": "is_proportion"}
 
-# Clauses of points that say no more than that there are none: what is asked for the reason.
+# Clauses that say of themselves only where another outcome is taken from: which has the reason.
 SAYS_WHY = {
+    ("quality_category_score", "own"): "quality_score_of_its_own",
+    ("cost_category_score", "own"): "cost_score_of_its_own",
     ("measure_points", "not_scored"): "measure_class",
     ("cost_measure_points", "not_scored"): "cost_measure_scored",
     ("activity_points", "no_points"): "activity_counted",
@@ -165,6 +168,7 @@ class ScoreObject:
             for figure in program.assumed
         ]  # fmt: skip
         return {
+            "format": FORMAT,
             "policy": program.policy,
             "policy_digest": program.digest,
             "engine": program.engine,
@@ -206,6 +210,8 @@ class ScoreObject:
 
     def _reason(self, path: str, rule_name: str, frame: Frame) -> str | None:
         """What the deciding clause says of itself: its `because`, else its name in words."""
+        winner = self.evaluation.decisions[rule_name, frame].winner
+        rule_name = SAYS_WHY.get((rule_name, winner), rule_name)
         self.paths[path] = OutcomeName(rule_name, frame.path)
         decision = self.evaluation.decisions[rule_name, frame]
         rule = self.evaluator.rules[rule_name]
@@ -244,6 +250,7 @@ class ScoreObject:
             key: self._field(f"{name}.{key}", rule, self.unit)
             for key, rule in CATEGORIES[name].items()
         }
+        found["reason"] = self._reason(f"{name}.reason", CATEGORIES[name]["score"], self.unit)
         entity, fields = MEASURES[name]
         measures = []
         for frame in self.evaluation.frames_of(entity):
@@ -251,10 +258,7 @@ class ScoreObject:
             measure = {
                 key: self._measure_field(f"{at}.{key}", what, frame) for key, what in fields.items()
             }
-            points = fields["points"]
-            winner = self.evaluation.decisions[points, frame].winner
-            why = SAYS_WHY.get((points, winner), points)
-            measure["reason"] = self._reason(f"{at}.reason", why, frame)
+            measure["reason"] = self._reason(f"{at}.reason", fields["points"], frame)
             measures.append(measure)
             short = f"{name}.measures[{measure['measure_id']}]"
             self.shorter += [

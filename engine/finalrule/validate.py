@@ -4,7 +4,7 @@ what only shows beside the other policies."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from finalrule.evaluate.catalogues import TypedCatalogue
 from finalrule.load import policy_path
 from finalrule.policy.model import Figure, Policy
 from finalrule.policy.resolve import find_policies, load_policy
+from finalrule.policy.sources import load_sources
 from finalrule.source import Source
 
 
@@ -99,9 +100,11 @@ class _Validate:
     def __init__(self, root: Path, wanted: list[str], every: bool) -> None:
         self.root, self.wanted, self.every = root, wanted, every
         self.found: dict[tuple[str, Diagnostic], list[str]] = {}
+        self.cited: Collection[str] = ()
 
     def run(self) -> Validation:
         resolved = self._resolve()
+        self.cited = load_sources(self.root)
         rules = read_rules(self.root / "rules")
         compiled: dict[str, Compiled] = {}
         for name in self.wanted:
@@ -142,9 +145,9 @@ class _Validate:
 
     def _compile(self, policy: Policy, rules: list[Source]) -> Compiled | None:
         try:
-            return compile_policy(policy, rules)
+            return compile_policy(policy, rules, self.cited)
         except Failure:
-            work = Compilation(policy, rules)
+            work = Compilation(policy, rules, self.cited)
         for stage, run in STAGES:
             run(work)
             if work.report.has_errors:

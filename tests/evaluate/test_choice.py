@@ -35,6 +35,10 @@ rule gaping for unit: yes_no
   cites "42 CFR 414.1305"
   clause many: yes when x > 10 points
   clause few: no when x < 10 points
+rule separate for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause much_x: yes when x > 10 points
+  clause much_y: no when y > 10 points
 rule same for unit: yes_no
   cites "42 CFR 414.1305"
   clause yes_a: yes when a
@@ -77,6 +81,14 @@ def test_the_value_may_be_unknown_though_the_clause_is_not() -> None:
     assert (decision.winner, decision.values[""]) == ("second", Fraction(5))
 
 
+def test_a_clause_that_surely_holds_decides() -> None:
+    """Clauses exclude each other: where one holds, the others need not be known."""
+    assert small(RULES).decision("separate", x=11).winner == "much_x"
+    assert small(RULES).decision("separate", y=11).winner == "much_y"
+    assert needs(small(RULES).value("separate", x=10)) == {"unit.y"}
+    assert needs(small(RULES).value("separate")) == {"unit.x", "unit.y"}
+
+
 def test_the_deciding_clause_is_part_of_the_outcome() -> None:
     # Yes either way; but which clause, and so why, is not known.
     assert isinstance(small(RULES).value("same"), Unknown)
@@ -115,3 +127,5 @@ def test_bounds_hold_and_the_record_is_named() -> None:
     assert found.code == "outcome-out-of-bounds"
     assert found.message == "rule `bounded` gave 10.01 points, outside points[0..10]"
     assert "rule bounded[p1]" in found.render()
+    (found,) = failure("bounded", part=[{"name": "1234567893", "z": 11}]).diagnostics
+    assert "rule bounded[#]" in found.render()

@@ -26,6 +26,7 @@ from finalrule.diagnostics import Diagnostic, Failure, suggest
 from finalrule.load import policy_path
 from finalrule.places import policies_root
 from finalrule.policy.resolve import load_policy
+from finalrule.policy.sources import load_sources
 
 
 def compile_named(policy: str, root: Path | None = None) -> Compiled:
@@ -33,7 +34,7 @@ def compile_named(policy: str, root: Path | None = None) -> Compiled:
     program. Raises Failure."""
     folder = root or policies_root()
     resolved = load_policy(policy_path(policy, folder), folder)
-    return compile_policy(resolved, read_rules(folder / "rules"))
+    return compile_policy(resolved, read_rules(folder / "rules"), load_sources(folder))
 
 
 def compile_both(a: str, b: str, root: Path | None = None) -> tuple[Compiled, Compiled]:

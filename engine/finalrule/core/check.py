@@ -74,10 +74,14 @@ def _samples(type_: Type, cells: Sequence[ir.Cell]) -> list[Value]:
             return [True, False]
         case Enumeration(members=members):
             return list(members)
-        case Number(low=low, high=high):
+        case Number(low=low, high=high, scale=scale):
             ends = {low, high}
             ends |= {end for cell in cells for end in (cell.low, cell.high) if end is not None}
+            if scale == 0:  # whole numbers: nothing lies between one and the next
+                ends |= {end + step for end in ends for step in (-1, 1)}
             inside = sorted(end for end in ends if low <= end <= high)
+            if scale == 0:
+                return list(inside)
             between = [(a + b) / 2 for a, b in itertools.pairwise(inside)]
             return sorted([*inside, *between])
     raise TypeError(f"a column cannot be of {type_}")

@@ -54,6 +54,13 @@ def elaborate(node: s.Expression, scope: Scope, expected: Type | None = None) ->
 
 
 def _elaborate(node: s.Expression, scope: Scope, expected: Type | None) -> Typed:
+    if scope.columns_only and isinstance(node, s.Aggregate | s.Lookup | s.Listed | s.IfInForce):
+        return scope.error(
+            "not-a-column",
+            "other records, catalogues and rules cannot be read here",
+            node,
+            help="only columns and figures can be read here: add a `given` column for it",
+        )
     match node:
         case s.Literal():
             return _literal(node, scope)

@@ -23,7 +23,9 @@ def explain(trace: dict[str, Any], depth: int | None = None) -> str:
     for name in trace["wanted"]:
         lines.extend(_tree(outcomes, name, 0, depth, seen))
     if hidden := len(outcomes) - len(seen):
-        lines.append(f"({hidden} more outcomes below: --depth all shows them)")
+        shows = "a greater --depth shows them, --depth all too"
+        more = f"{hidden} more outcome{'' if hidden == 1 else 's'}"
+        lines.append(f"({more} below: {shows})")
     return "\n".join(lines)
 
 

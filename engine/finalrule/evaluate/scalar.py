@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class Decision:
 
 
 Decide = Callable[[Frame], Decision]
+
+_IDENTIFIER = re.compile("[0-9]{9,}")
 
 
 @dataclass(slots=True)
@@ -217,8 +220,10 @@ def prepare_lets(rule: ir.AnyRule, context: Context) -> dict[str, Run]:
 
 
 def _wrong(rule: ir.AnyRule, frame: Frame, code: str, message: str, help: str) -> Failure:
-    """A rule that does not hold what it promises, for these facts."""
-    keys = f"[{','.join(frame.path)}]" if frame.path else ""
+    """A rule that does not hold what it promises, for these facts. An NPI or a TIN among the keys
+    is not shown."""
+    shown = [_IDENTIFIER.sub("#", key) for key in frame.path]
+    keys = f"[{','.join(shown)}]" if shown else ""
     label = Label(Pointer(str(rule.place), ""), f"rule {rule.name}{keys}")
     return Failure([Diagnostic(code, message, (label,), help)])
 
