@@ -67,8 +67,11 @@ def explain_why_not(entry: dict[str, Any], name: str) -> str | None:
         said, parts = "did not decide, because this does not hold:", found["failed"]
     else:
         said, parts = "is undetermined, because this is:", found["undetermined"]
-    lines = [f"{called} {said}", *(f"  {part}" for part in parts)]
-    lines += [f"    {let['name']} = {let['text']}: {let['says']}" for let in found.get("lets", ())]
+    lines = [f"{called} {said}"]
+    for part in parts:
+        lines += _wrapped("  ", part)
+    for let in found.get("lets", ()):
+        lines += _wrapped("    ", f"{let['name']} = {let['text']}: {let['says']}")
     return "\n".join(lines)
 
 
@@ -104,8 +107,11 @@ def _tree(
         yield from _tree(outcomes, read, level + 1, depth, seen)
 
 
-def _wrapped(pad: str, label: str, text: str) -> list[str]:
-    lead = f"{pad}{label:<8} "
+def _labelled(pad: str, label: str, text: str) -> list[str]:
+    return _wrapped(f"{pad}{label:<8} ", text)
+
+
+def _wrapped(lead: str, text: str) -> list[str]:
     return textwrap.wrap(
         text, max(WIDTH, len(lead) + 50), initial_indent=lead,
         subsequent_indent=" " * len(lead), break_long_words=False, break_on_hyphens=False,
@@ -117,64 +123,64 @@ def _about(entry: dict[str, Any], pad: str) -> Iterator[str]:
     cites = list(dict.fromkeys([*decided.get("cites", ()), *entry["cites"]]))
     variant = f", variant {entry['variant']}" if entry.get("variant") else ""
     title = f"{entry['title']}{variant}; " if entry.get("title") or variant else ""
-    yield from _wrapped(pad, "law", title + "; ".join(cites))
+    yield from _labelled(pad, "law", title + "; ".join(cites))
     if "in_force" in entry:
-        yield from _wrapped(
+        yield from _labelled(
             pad, "in force", f"{entry['in_force']['cite']}   {entry['in_force']['place']}"
         )
     if "because" in decided:
-        yield from _wrapped(pad, "because", decided["because"])
+        yield from _labelled(pad, "because", decided["because"])
     if "when" in decided:
-        yield from _wrapped(pad, "when", decided["when"])
+        yield from _labelled(pad, "when", decided["when"])
     for part in ("where", "best"):
         if part in entry:
-            yield from _wrapped(pad, part, entry[part])
+            yield from _labelled(pad, part, entry[part])
     if "of" in entry:
         value = f"({entry['at']['text']})"
         said = entry["of"] if entry["of"].endswith(value) else f"{entry['of']} {value}"
-        yield from _wrapped(pad, "of", said)
+        yield from _labelled(pad, "of", said)
     if "gives" in decided and decided["gives"] != values_text(entry):
-        yield from _wrapped(pad, "gives", decided["gives"])
+        yield from _labelled(pad, "gives", decided["gives"])
     if "bounds" in entry:
         lower = ", ".join("-" if bound is None else bound for bound in entry["bounds"]["lower"])
         worse = "lower is better" if entry["bounds"]["inverse"] else "higher is better"
-        yield from _wrapped(pad, "deciles", f"{lower} ({worse})")
+        yield from _labelled(pad, "deciles", f"{lower} ({worse})")
     for rival in entry.get("rivals", ()):
         ranked = ", ".join(f"{key['by']} {key['text']}" for key in rival["ranked"])
         state = rival["outcome"] or "undetermined"
-        yield from _wrapped(pad, "record", f"[{','.join(rival['keys'])}] {state}: {ranked}")
+        yield from _labelled(pad, "record", f"[{','.join(rival['keys'])}] {state}: {ranked}")
         if "where" in rival:
-            yield from _wrapped(pad, "", rival["where"])
+            yield from _labelled(pad, "", rival["where"])
     for let in entry.get("lets", ()):
-        yield from _wrapped(pad, "let", f"{let['name']} = {let['text']}: {let['says']}")
+        yield from _labelled(pad, "let", f"{let['name']} = {let['text']}: {let['says']}")
     yield from _sources(entry, pad)
     for entity, count in entry.get("left_out", {}).items():
-        yield from _wrapped(pad, "more", f"{count:,} more records of {entity} that are not shown")
+        yield from _labelled(pad, "more", f"{count:,} more records of {entity} that are not shown")
     for needs in {tuple(value.get("needs", ())) for value in entry["values"].values()}:
         if needs:
-            yield from _wrapped(pad, "needs", ", ".join(needs))
+            yield from _labelled(pad, "needs", ", ".join(needs))
 
 
 def _sources(entry: dict[str, Any], pad: str) -> Iterator[str]:
     for fact in entry.get("facts", ()):
         origin = f"   {fact['from']}" if "from" in fact else ""
-        yield from _wrapped(pad, "fact", f"{fact['name']} = {fact['text']}{origin}")
+        yield from _labelled(pad, "fact", f"{fact['name']} = {fact['text']}{origin}")
     for figure in entry.get("parameters", ()):
         unsure = "   unverified" if figure.get("unverified") else ""
-        yield from _wrapped(
+        yield from _labelled(
             pad, "figure",
             f"{figure['name']} = {figure['text']}   {figure['cite']}   {figure['place']}{unsure}",
         )  # fmt: skip
     for record in entry.get("catalogue", ()):
         fields = ", ".join(f"{name} {value}" for name, value in record["fields"].items())
         there = fields or ("listed" if record["found"] else "not listed")
-        yield from _wrapped(
+        yield from _labelled(
             pad, "listing",
             f"{record['catalogue']}[{','.join(record['keys'])}]: {there}   {record['file']}",
         )  # fmt: skip
     for rounding in entry.get("roundings", ()):
         unsure = "   unverified" if rounding.get("unverified") else ""
-        yield from _wrapped(
+        yield from _labelled(
             pad, "rounding",
             f"{rounding['name']}: {rounding['places']} places, {rounding['mode']}   "
             f"{rounding['cite']}{unsure}",
