@@ -25,7 +25,10 @@ from finalrule.places import policies_root
 from finalrule.score import ScoreObject, unit_rules
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBMISSION, CLINICIAN = ROOT / "examples/2020/submission.json", ROOT / "examples/2020/clinician.json"
+SUBMISSION, CLINICIAN = (
+    ROOT / "examples/2020/submission.json",
+    ROOT / "examples/2020/clinician.json",
+)
 POLICY = "2020-final"
 SCORE = ["-m", "finalrule", "score", str(SUBMISSION), "--facts", str(CLINICIAN), "--policy", POLICY]
 
@@ -72,12 +75,16 @@ def test_a_new_process_scores_one_submission(interpreter: float, tmp_path: Path)
     first = (time.perf_counter() - start) * 1000
     print(f"\nscore, the first ever (nothing kept): {first:.0f} ms")
     ms = median_ms(run)
-    ratio = report("score, compiled policy kept", ms, "an interpreter that imports yaml", interpreter)
+    ratio = report(
+        "score, compiled policy kept", ms, "an interpreter that imports yaml", interpreter
+    )
     assert ratio < 25
     assert first / interpreter < 100
 
 
-def test_loading_a_policy(interpreter: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_loading_a_policy(
+    interpreter: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("FINALRULE_CACHE", "")
     cold = median_ms(lambda: compile_program(POLICY, (), policies_root()), 3)
     monkeypatch.setenv("FINALRULE_CACHE", str(tmp_path))
@@ -91,7 +98,9 @@ def test_loading_a_policy(interpreter: float, monkeypatch: pytest.MonkeyPatch, t
     assert cache.load("program", "none", dict) is None
 
 
-def by_hand(submission: dict[str, Any], clinician: dict[str, Any], benchmarks: dict[str, Any]) -> str:
+def by_hand(
+    submission: dict[str, Any], clinician: dict[str, Any], benchmarks: dict[str, Any]
+) -> str:
     """The example scored by plain code that knows only this case: six eCQMs, three activities, one
     set of PI data, no cost."""
     sets = {one["category"]: one for one in submission["measurementSets"]}

@@ -1,8 +1,9 @@
 """What the documents show is what the commands print.
 
-A block marked with a file's path is quoted from it. A block marked `console` holds commands (`$ finalrule ...`) and what they print (on standard output, else on standard error). A line `...` in the
-output stands for any lines that are left out. With FINALRULE_WRITE_DOCS set, blocks without such a
-line are written anew instead of being compared.
+A block marked with a file's path is quoted from it. A block marked `console` holds commands
+(`$ finalrule ...`) and what they print (on standard output, else on standard error). A line `...`
+in the output stands for any lines that are left out. With FINALRULE_WRITE_DOCS set, blocks without
+such a line are written anew instead of being compared.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def commands_of(block: str) -> list[tuple[str, str]]:
 def matches(shown: str, printed: str) -> bool:
     """Whether the printed text is what is shown, `...` standing for any lines."""
     pieces = [re.escape(piece.strip("\n")) for piece in re.split(r"^\.\.\.$", shown, flags=re.M)]
-    return re.fullmatch(r"\n?(?:.*\n)*".join(pieces), printed.strip("\n")) is not None
+    return (
+        re.fullmatch(r"\n?(?:.*\n)*".join(pieces) + r"\n?", printed.strip("\n") + "\n") is not None
+    )
 
 
 def rewritten(block: str) -> str:

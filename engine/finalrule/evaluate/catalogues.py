@@ -55,9 +55,7 @@ class TypedCatalogue:
     def check(self, report: Report) -> None:
         """Report every column that is missing and every cell that is no value of its type."""
         columns = [*self.declared.keys, *self.declared.fields]
-        wanted = [field.name for field in columns] + (
-            list(DECILES) if self.declared.bounds else []
-        )
+        wanted = [field.name for field in columns] + (list(DECILES) if self.declared.bounds else [])
         missing = [name for name in wanted if name not in self.rows.header]
         for name in missing:
             report.error(

@@ -8,7 +8,6 @@ from finalrule.core.expressions import Frame, Known, Unknown, prepare
 from finalrule.core.text import expression_text
 from finalrule.core.walk import nodes
 from finalrule.diagnostics import Diagnostic, Label, Pointer
-from finalrule.evaluate.outcomes import OutcomeName
 from finalrule.evaluate.scalar import Evaluation, Evaluator, prepare_lets
 from finalrule.evaluate.types import Types
 from finalrule.values import show
@@ -16,7 +15,8 @@ from finalrule.values import show
 
 def disagreements(evaluator: Evaluator, evaluation: Evaluation) -> list[Diagnostic]:
     """A warning for each record and rule whose derived status is not the one that is stated, with
-    the place of the statement. The derived one is used."""
+    the place of the statement: it tells the record, whose key may be an NPI. The derived one is
+    used."""
     types, found = Types(evaluator.program), []
     for rule in evaluator.program.rules:
         choices = {
@@ -59,7 +59,6 @@ def _differ(values: list[Known]) -> bool:
 def _warning(
     rule: ir.AnyRule, node: ir.FirstKnown, frame: Frame, texts: list[str], evaluation: Evaluation
 ) -> Diagnostic:
-    name = OutcomeName(rule.name, frame.path)
     stated = node.items[-1]
     labels = []
     if isinstance(stated, ir.Fact):
@@ -71,7 +70,7 @@ def _warning(
     labels.append(Label(Pointer(str(rule.place), ""), f"derived: {texts[0]}"))
     return Diagnostic(
         "stated-otherwise",
-        f"`{name}` follows from the facts as {texts[0]}, but "
+        f"`{rule.name}` follows from the facts as {texts[0]}, but "
         f"`{expression_text(stated)}` says {texts[-1]}",
         tuple(labels),
         "the facts are used; correct them, or the statement",
