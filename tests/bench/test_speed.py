@@ -22,6 +22,8 @@ from finalrule.evaluate.outcomes import OutcomeName
 from finalrule.evaluate.trace import trace
 from finalrule.load import compile_program, load_evaluator, load_program
 from finalrule.places import policies_root
+from finalrule.runtime.compare import crosscheck
+from finalrule.runtime.durable import unavailable
 from finalrule.score import ScoreObject, unit_rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +136,23 @@ def by_hand(
     total = quality * 55 + ia * 15 + Fraction(pi, 100) * 30 + min(bonus, 10)
     hundredths = int(total * 100 + Fraction(1, 2))
     return f"{hundredths // 100}.{hundredths % 100:02d}"
+
+
+def test_the_determinations_by_durable_rules() -> None:
+    if why := unavailable():
+        pytest.skip(why)
+    evaluator = load_evaluator(POLICY)
+    (case,), _ = Input((SUBMISSION,), (CLINICIAN,), (), (), False, ()).cases(evaluator)
+    rules = unit_rules(evaluator.program)
+    exact = median_ms(lambda: evaluator.evaluate(case, rules), 50)
+    evaluation = evaluator.evaluate(case, rules)
+    one = median_ms(lambda: crosscheck(evaluator.context, [evaluation]), 5)
+    many = median_ms(lambda: crosscheck(evaluator.context, [evaluation] * 201), 3)
+    report("durable-rules, one unit with its worker process", one, "the exact evaluator", exact)
+    ratio = report(
+        "durable-rules, each further unit", (many - one) / 200, "the exact evaluator", exact
+    )
+    assert ratio < 20
 
 
 def test_one_clinician_with_full_trace() -> None:

@@ -157,6 +157,9 @@ def test_a_clause_decides_though_its_value_is_not_determined() -> None:
     assert entry["decided_by"]["name"] == "taken"
     assert entry["decided_by"]["gives"] == "round(y (undetermined) / 3, whole)"
     assert [other["name"] for other in entry["others"]] == ["other"]
+    assert why_not(entry, "taken") == [
+        "shown: clause taken did decide, but its value is undetermined."
+    ]
 
 
 def test_why_not_a_clause() -> None:
@@ -372,6 +375,8 @@ def test_select() -> None:
     assert entry["lets"] == [
         {"name": "doubled", "text": "6 points", "exact": "6", "says": "got (3 points) * 2"}
     ]
+    # what the others were ranked by is read too
+    assert {"result[a].got", "result[b].got"} <= {fact["name"] for fact in entry["facts"]}
     assert failed(entry) == {
         "selected": ["it is 3 of 3, within the best params.two (2)"],
         "not_considered": ["not (fits (yes))"],

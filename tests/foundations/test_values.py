@@ -289,6 +289,8 @@ def test_exact_loses_nothing(value: Fraction) -> None:
         (Fraction(1_234_567), "count", "1,234,567"),
         (Fraction(-1_234_567), "count", "-1,234,567"),
         (Fraction(142, 100), "ratio", "1.42"),
+        (Fraction(1, 10**12), "ratio", "0.000000000001"),
+        (Fraction(1, 10**13), "ratio", "~0.000000"),
         (Fraction(811, 10), "rate", "81.1"),
         (Fraction(12_345), "rate", "12345"),
     ],

@@ -62,7 +62,8 @@ def explain_why_not(entry: dict[str, Any], name: str) -> str | None:
         return None
     called = f"{entry['outcome']}: {_CALLED.get(entry['kind'], '')}{name}"
     if found["decided"]:
-        return f"{called} did decide."
+        open_ = any("needs" in value for value in entry["values"].values())
+        return f"{called} did decide{', but its value is undetermined' if open_ else ''}."
     if "failed" in found:
         said, parts = "did not decide, because this does not hold:", found["failed"]
     else:
