@@ -63,7 +63,7 @@ def brute_force(results: list[dict[str, Any]]) -> Fraction:
     return best
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=3000, deadline=None)
 @given(submissions())
 def test_points_of_counted_measures_are_the_most_that_can_be(
     results: list[dict[str, Any]],
