@@ -145,11 +145,14 @@ def number_text(value: Fraction, rule: ir.AnyRule, type_: Number, evaluator: Eva
 
 class ScoreObject:
     """Builds the object of one evaluation. `paths` are its outcomes by where they stand in it;
-    `shorter` are paths of measures by their identifier alone, with the whole ones."""
+    `shorter` are paths of measures by their identifier alone, with the whole ones. `unit` is one of
+    several scoring units."""
 
-    def __init__(self, evaluator: Evaluator, evaluation: Evaluation) -> None:
+    def __init__(
+        self, evaluator: Evaluator, evaluation: Evaluation, unit: Frame | None = None
+    ) -> None:
         self.evaluator, self.evaluation = evaluator, evaluation
-        self.unit = evaluation.frames_of(UNIT)[0]
+        self.unit = unit or evaluation.frames_of(UNIT)[0]
         self.undetermined: dict[str, list[str]] = {}
         self.paths: dict[str, OutcomeName] = {}
         self.shorter: list[tuple[str, str]] = []
@@ -233,7 +236,7 @@ class ScoreObject:
 
     def _adjustment(self, eligibility: Mapping[str, Any]) -> dict[str, Any]:
         applies = self._field("payment_adjustment.status", "adjustment_applies", self.unit)
-        self.paths["payment_adjustment.reason"] = OutcomeName("eligibility_status", ())
+        self.paths["payment_adjustment.reason"] = OutcomeName("eligibility_status", self.unit.path)
         if applies is True:
             factors = {
                 name: self._field(f"payment_adjustment.{name}", rule, self.unit)
@@ -253,8 +256,9 @@ class ScoreObject:
         found["reason"] = self._reason(f"{name}.reason", CATEGORIES[name]["score"], self.unit)
         entity, fields = MEASURES[name]
         measures = []
-        for frame in self.evaluation.frames_of(entity):
-            at = f"{name}.measures[{','.join(frame.path)}]"
+        for frame in self.unit.below.get(entity, ()):
+            keys = frame.path[len(self.unit.path) :]
+            at = f"{name}.measures[{','.join(keys)}]"
             measure = {
                 key: self._measure_field(f"{at}.{key}", what, frame) for key, what in fields.items()
             }
@@ -299,15 +303,21 @@ def final_scores_used(
 
 
 def _final_score_used(evaluator: Evaluator, by_kind: Mapping[str, Evaluation]) -> dict[str, Any]:
-    root = Record("tin_npi", {})
+    root = Record("program", {})
+    holder = root.add("tin_npi", {})
     scores: dict[str, str | None] = {}
     for kind, evaluation in by_kind.items():
-        facts = {"kind": Given(kind, "the unit's entity type")}
-        for fact, rule in (("final_score", "final_score"), ("is_eligible", "adjustment_applies")):
+        facts = {
+            name: Given(value, "the unit") for name, value in (("kind", kind), ("source", "-"))
+        }
+        for fact, rule in (
+            ("given_score", "final_score"),
+            ("given_eligible", "adjustment_applies"),
+        ):
             value = evaluation.value(rule)
             if not isinstance(value, Unknown):
                 facts[fact] = Given(value, f"{rule} of the {kind}")
-        root.add("available_score", facts)
+        holder.add("available_score", facts)
         scores[kind] = ScoreObject(evaluator, evaluation).data()["final_score"]
     subject = dict(by_kind["individual"].case.subject)
     case = Case(root, subject, by_kind["individual"].case.facts_digest)
@@ -333,15 +343,17 @@ def _constant_text(figure: ir.Parameter) -> str:
     return str(value)
 
 
-def output_paths(evaluator: Evaluator, evaluation: Evaluation) -> dict[str, list[OutcomeName]]:
+def output_paths(
+    evaluator: Evaluator, evaluation: Evaluation, unit: Frame | None = None
+) -> dict[str, list[OutcomeName]]:
     """The object's outcomes by their path (`quality.measures[236,ecqm].points`), and by what people
     write for it: a category for its score, a measure by its identifier alone, which several sets
-    of data may have."""
-    made = ScoreObject(evaluator, evaluation)
+    of data may have. `unit` is one of several scoring units."""
+    made = ScoreObject(evaluator, evaluation, unit)
     made.data()
     found = {path: [name] for path, name in made.paths.items()}
     for field, rule in ADJUSTMENT.items():  # explained though it may not apply
-        found[f"payment_adjustment.{field}"] = [OutcomeName(rule, ())]
+        found[f"payment_adjustment.{field}"] = [OutcomeName(rule, made.unit.path)]
     for path, full in made.shorter:
         found.setdefault(path, []).append(made.paths[full])
     for status in STATUSES:

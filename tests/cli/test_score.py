@@ -135,8 +135,9 @@ EXPLAIN = ("explain", SUBMISSION, "--facts", CLINICIAN, "--policy", "2020-final"
             "  cost_scored is yes (no)",
         ]),
         # a piece: the interval does not hold the value
-        ("payment_adjustment.base", "lowest_quarter", [
-            "adjustment_factor: piece lowest_quarter did not decide, because this does not hold:",
+        ("unscaled_adjustment_factor", "lowest_quarter", [
+            "unscaled_adjustment_factor: piece lowest_quarter did not decide, because this does not"
+            " hold:",
             "  final_score (96.25 points) is from 0 points through threshold (45 points) / 4",
         ]),
         # a decile: the next bound is not met
@@ -171,7 +172,7 @@ def test_explain_why_not(outcome: str, name: str, said: list[str]) -> None:
         (["--outcome", "quality.measures[130].points", "--why-not", "incomplet"],
          "did you mean `incomplete`?"),
         (["--outcome", "final_score", "--why-not", "nothing"],
-         "it has fewer_than_two_categories, formula"),
+         "it has given, fewer_than_two_categories, formula"),
         (["--outcome", "quality.measures[131].points"], "there is no outcome `quality.measures"),
         (["--outcome", "quality.measures[130].measure_id"], "there is no outcome"),
         (["--outcome", "category_weights.nothing"], "there is no outcome"),

@@ -15,6 +15,7 @@ from finalrule.core import ir
 from finalrule.core.expressions import Unknown
 from finalrule.diagnostics import Failure
 from finalrule.evaluate.scalar import prepare_rule
+from finalrule.facts.case import Given
 
 RULES = """entity unit
 fact unit.score: points[0..100] may be unknown
@@ -122,7 +123,7 @@ def test_the_real_curve_is_the_regulation_s(policy: str, hundredths: int) -> Non
     else:
         expected = applicable * scaling * (score - threshold) / (100 - threshold)
     case = make_case(evaluator, {"entity_type": "individual"})
-    case.root.facts["scaling_factor"] = type(next(iter(case.root.facts.values())))(scaling, "test")
+    case.root.facts["assumed_scaling_factor"] = Given(scaling, "test")
     found = evaluator.evaluate(case, ["adjustment_factor"], {("final_score", ()): {"": score}})
     value = found.value("adjustment_factor")
     assert not isinstance(value, Unknown)

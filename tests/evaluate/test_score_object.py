@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evaluate.conftest import evaluator_of
 from finalrule.core import ir
-from finalrule.core.expressions import Unknown
+from finalrule.core.expressions import Frame, Unknown
 from finalrule.diagnostics import Failure
 from finalrule.evaluate.generate import Generator
 from finalrule.evaluate.outcomes import OutcomeName, output_types
@@ -26,6 +26,7 @@ from finalrule.score import (
     MEASURES,
     SAYS_WHY,
     STATUSES,
+    UNIT,
     ScoreObject,
     final_scores_used,
     output_paths,
@@ -189,19 +190,24 @@ def test_numbers_are_decimal_strings(seed: tuple[str, int]) -> None:
 @settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_every_path_of_the_object_is_explained(seed: tuple[str, int]) -> None:
-    """Each leaf that is an outcome has a path, and the path a trace."""
+    """Each leaf that is an outcome has a path, and the path a trace; of every unit of the case."""
     policy, number = seed
     evaluator, evaluation = scored(policy, f"paths {number}")
-    data = ScoreObject(evaluator, evaluation).data()
-    paths = output_paths(evaluator, evaluation)
+    for unit in evaluation.frames_of(UNIT):
+        _every_path_is_explained(evaluator, evaluation, unit)
+
+
+def _every_path_is_explained(evaluator: Evaluator, evaluation: Evaluation, unit: Frame) -> None:
+    data = ScoreObject(evaluator, evaluation, unit).data()
+    paths = output_paths(evaluator, evaluation, unit)
     parts = {name: data[name] for name in ("final_score", "payment_adjustment", "bonuses")}
     found = dict(leaves(parts | {"eligibility": data["eligibility"]}))
     for category, part in data["categories"].items():
         entity = MEASURES[category][0]
-        frames = evaluation.frames_of(entity)
+        frames = [one for one in evaluation.frames_of(entity) if one.up[UNIT] is unit]
         assert len(frames) == len(part["measures"])
         for frame, measure in zip(frames, part["measures"], strict=True):
-            at = f"{category}.measures[{','.join(frame.path)}]"
+            at = f"{category}.measures[{','.join(frame.path[len(unit.path) :])}]"
             found |= {f"{at}.{name}": value for name, value in measure.items()}
         found |= {f"{category}.{name}": v for name, v in part.items() if name != "measures"}
     identifiers = {"measure_id", "collection_type", "submission_method"}

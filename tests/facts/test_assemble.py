@@ -52,7 +52,8 @@ def test_the_tree_is_that_of_the_entities(read: Read) -> None:
     found = read(submission(QUALITY))
     root = found.case.root
     assert root.entity == "program"
-    assert root.facts == {}
+    # What holds where nothing is given holds of the program too.
+    assert {name: given.value for name, given in root.facts.items()} == {"whole_population": False}
     (unit,) = root.children["scoring_unit"]
     assert unit.parent is root
     assert unit.children["measure_result"][0].parent is unit

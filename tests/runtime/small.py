@@ -217,3 +217,58 @@ catalogues:
   inventory: {path: measures/inventory.csv, cite: 42 CFR 414.1305}
 """
 INVENTORY = "code,grade\nA,high\nB,low\nC,high\nZ,none\n"
+
+# Outcomes, facts and codes of a record that another one points at, or does not.
+REFERENCES = """
+module mips.references
+type volume: one of {included, may_opt_in, excluded}
+entity program
+  describe "All"
+entity unit of program
+  describe "A unit"
+  key tin: code
+entity clinician of unit
+  describe "A clinician"
+  key npi: code
+entity holder of program
+  describe "Who has scores"
+entity score of holder refers to clinician
+  describe "A score"
+  key kind: one of {individual, group}
+fact unit.volume: volume
+  may be unknown
+  describe "Volume"
+fact unit.patients: count[0..1000]
+  may be unknown
+  describe "Patients"
+fact clinician.specialty: code
+  may be unknown
+  describe "Specialty"
+fact score.stated: yes_no
+  may be unknown
+  describe "Stated"
+
+rule large for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause large: patients > 200 always
+
+rule physician for clinician: yes_no
+  cites "42 CFR 414.1305"
+  clause physician: clinician.specialty in {"01", "02"} always
+
+rule standing for score: one of {counts, voluntary, unclear}
+  cites "42 CFR 414.1305"
+  clause counts: counts when physician and large and unit.volume is included
+  clause voluntary: voluntary when first_known(not physician, stated)
+    and unit.volume in {may_opt_in, excluded}
+  clause unclear: unclear otherwise
+
+rule coded for score: yes_no
+  cites "42 CFR 414.1305"
+  clause coded: clinician.specialty == "02" and unit.patients >= 100 when stated
+  clause not_coded: no when not stated
+
+rule any_counts for holder: yes_no
+  cites "42 CFR 414.1305"
+  clause any_counts: any(score where standing is counts) always
+"""

@@ -7,12 +7,14 @@ import datetime
 import os
 import signal
 from fractions import Fraction
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from finalrule.core import ir
 from finalrule.diagnostics import Failure
+from finalrule.evaluate.generate import Generator
 from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.facts.case import Case, Given, Record
 from finalrule.runtime import compare, worker
@@ -23,7 +25,7 @@ from finalrule.runtime.durable import unavailable
 from finalrule.runtime.ruleset import Comparison
 from finalrule.runtime.worker import Worker
 from finalrule.values import Value
-from runtime.small import ELIGIBILITY, FIGURES, program_of
+from runtime.small import ELIGIBILITY, FIGURES, REFERENCES, program_of
 
 needs_durable = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "available")
 
@@ -104,6 +106,23 @@ def test_a_case_without_records_below(evaluator: Evaluator) -> None:
     found = crosscheck(evaluator.context, evaluated(evaluator, Case(root, {}, "")))
     assert found.state == "agree"
     assert [firing.rule for firing in found.firings[0]] == ["enough", "volume_status", "status"]
+
+
+@needs_durable
+def test_what_records_point_at_agrees(tmp_path: Path) -> None:
+    """Facts and conclusions of another record of the case, and of none."""
+    evaluator = Evaluator(program_of(tmp_path, REFERENCES), {})
+    generator = Generator(evaluator.program, {})
+    evaluations = evaluated(evaluator, *(generator.case(f"references:{n}") for n in range(150)))
+    found = crosscheck(evaluator.context, evaluations)
+    assert (found.state, found.line) == ("agree", "durable-rules agrees on 5 determinations")
+    decided = {
+        (rule, decision.winner)
+        for evaluation in evaluations
+        for (rule, _), decision in evaluation.decisions.items()
+    }
+    reached = {winner for rule, winner in decided if rule == "standing"}
+    assert reached == {"counts", "voluntary", "unclear", ""}
 
 
 def with_fault(rulesets: Rulesets) -> Rulesets:

@@ -114,6 +114,33 @@ def test_parts_stand_inside_their_result(suite_of: Suites) -> None:
     assert result.passed
 
 
+def test_what_a_record_points_at(suite_of: Suites, root: Path) -> None:
+    (root / "rules" / "holders.rules").write_text("""module mips.holders
+entity holder of program
+entity copy of holder refers to result
+  key name: code
+rule doubled for copy: points[0..20]
+  cites "42 CFR 414.1380"
+  clause doubled: points * 2 always
+""")
+    scenario = """
+  - name: two copies, of which one is of a result
+    given:
+      copy: [{name: a, result: '2'}, {name: b}]
+      result: [{measure: 1, rate: 5}, {measure: 2, rate: 25}]
+    expect:
+      # rate 25 lies halfway between 20 (decile 4) and 30: twice 4.5 points
+      'doubled[a]': 9 points
+      'doubled[b]': undetermined
+"""
+    (result,) = results(suite_of(scenario))
+    assert result.passed, result.mismatches
+    (wrong,) = results(suite_of(scenario.replace("result: '2'", "result: '3'")))
+    assert wrong.failure is not None
+    (found,) = wrong.failure.diagnostics
+    assert (found.code, found.message) == ("missing-record", "the scenario has no result `3`")
+
+
 def test_made_up_records(suite_of: Suites) -> None:
     # Measure 9 is in no benchmark but the one made up here; measure 1 gets other bounds. What one
     # scenario makes up does not reach another.

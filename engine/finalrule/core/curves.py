@@ -169,16 +169,19 @@ class _Curve:
                 )
 
     def _frame(self, read: Sequence[ir.Fact | ir.Outcome], values: Sequence[Value]) -> Frame:
-        frame: Frame | None = None
-        for entity in reversed(self.known.ancestors(self.curve.entity)):
-            frame = Frame(entity, (), {}, frame)
-        assert frame is not None
+        frame = self._record(self.curve.entity)
         for node, value in zip(read, values, strict=True):
             if isinstance(node, ir.Fact):
                 frame.up[node.entity].facts[node.name] = value
             else:
                 frame.outcomes[node.rule, node.output] = value
         return frame
+
+    def _record(self, entity: str) -> Frame:
+        declared = self.known.entities[entity]
+        parent = self._record(declared.parent) if declared.parent else None
+        refers = self._record(declared.refers) if declared.refers else None
+        return Frame(entity, (), {}, parent, refers, declared.refers)
 
     def _value(self, frame: Frame, expr: ir.Expr | None) -> Fraction:
         lets = {name: prepare(value, self.context) for name, value in self.lets.items()}

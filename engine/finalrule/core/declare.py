@@ -62,6 +62,15 @@ class Declarations:
             found.append(parent)
         return found
 
+    def readable(self, entity: str) -> list[str]:
+        """The entities whose facts and outcomes the entity's rules read: its own and those above,
+        then what one of them refers to and what stands above that."""
+        found = self.ancestors(entity)
+        for one in found:  # grows: what is referred to may refer further
+            if target := self.entities[one].refers:
+                found.extend(name for name in self.ancestors(target) if name not in found)
+        return found
+
 
 def declare(
     modules: list[tuple[Source, s.Module]], report: Report, cited: Collection[str] | None = None
@@ -191,10 +200,13 @@ class _Gather:
         name, place = statement.name.text, source.span(*statement.name.at).place
         keys = self._keys(statement.keys, source)
         self.found.entities[name] = ir.Entity(
-            name, statement.parent.text if statement.parent else "", keys, statement.describe, place
-        )
+            name, statement.parent.text if statement.parent else "", keys, statement.describe,
+            place, statement.refers.text if statement.refers else "",
+        )  # fmt: skip
         if statement.parent:
             self.found.spans["parent", name] = source.span(*statement.parent.at)
+        if statement.refers:
+            self.found.spans["refers", name] = source.span(*statement.refers.at)
         for key, written in zip(keys, statement.keys, strict=True):
             self._new("name", written.name, source, f"{name}.")
             self.found.facts[name, key.name] = ir.FactDeclaration(
@@ -334,10 +346,9 @@ class _Gather:
     def finish(self) -> None:
         """What needs all declarations: names that are no entity, and who stands above whom."""
         for name, entity in self.found.entities.items():
-            if entity.parent and entity.parent not in self.found.entities:
-                self.unknown.setdefault(entity.parent, []).insert(
-                    0, self.found.spans["parent", name]
-                )
+            for kind, other in (("refers", entity.refers), ("parent", entity.parent)):
+                if other and other not in self.found.entities:
+                    self.unknown.setdefault(other, []).insert(0, self.found.spans[kind, name])
         for name, spans in self.unknown.items():
             more = f", named in {len(spans)} places" if len(spans) > 1 else ""
             self.report.error(
@@ -357,6 +368,42 @@ class _Gather:
                     *[Label(self.found.spans["parent", each]) for each in path[:-1]],
                     help="one of them is the root: it has no `of`",
                 )
+        if not circles:
+            self._references()
+
+    def _references(self) -> None:
+        """A record is read through a reference as if it stood above: what is referred to must stand
+        elsewhere, and must not lead back."""
+        known = self.found
+        for name, entity in known.entities.items():
+            target = entity.refers
+            if target not in known.entities:
+                continue
+            if name == target:
+                why = "itself"
+            elif target in self._upwards(name):
+                why = f"{target}, which stands above it"
+            elif name in self._upwards(target):
+                why = f"{target}, which stands below it"
+            elif name in self._before(target):
+                why = f"{target}, from which references lead back"
+            else:
+                continue
+            self.report.error(
+                "wrong-reference",
+                f"{name} refers to {why}",
+                known.spans["refers", name],
+                help="an entity refers to one that stands elsewhere, and that does not refer back",
+            )
+
+    def _before(self, entity: str) -> list[str]:
+        """The entity, and all that stands above it or is referred to on the way."""
+        found = [entity]
+        for name in found:  # grows
+            one = self.found.entities.get(name)
+            above = (one.parent, one.refers) if one else ()
+            found.extend(other for other in above if other and other not in found)
+        return found
 
     def _upwards(self, name: str) -> Iterator[str]:
         """The entity and those above it; ends with one that came before, if they go in a circle."""

@@ -31,33 +31,45 @@ class Frame:
     """One record as expressions read it.
 
     `facts` holds what is known, `outcomes` what rules gave (by rule and output), `up` the frames of
-    the record's own entity and of its ancestors, `below` those of its descendants by entity, `lets`
-    the lets of the rule that is being evaluated.
+    the record's own entity, of its ancestors and of what one of them points at (`refers`) with its
+    ancestors, `below` those of its descendants by entity, `lets` the lets of the rule that is being
+    evaluated. `nowhere` names the references on the way that point at nothing: `entity[keys].other`
+    with `referred`, the entity that this one's records refer to, for the other.
     """
 
-    __slots__ = ("below", "entity", "facts", "lets", "outcomes", "path", "up")
+    __slots__ = (
+        "below", "entity", "facts", "lets", "nowhere", "outcomes", "parent", "path", "refers", "up",
+    )  # fmt: skip
 
     def __init__(
-        self, entity: str, path: tuple[str, ...], facts: dict[str, Value], parent: Frame | None
+        self,
+        entity: str,
+        path: tuple[str, ...],
+        facts: dict[str, Value],
+        parent: Frame | None,
+        refers: Frame | None = None,
+        referred: str = "",
     ) -> None:
         self.entity, self.path, self.facts = entity, path, facts
+        self.parent, self.refers = parent, refers
         self.outcomes: dict[tuple[str, str], Known] = {}
         self.lets: dict[str, Known] = {}
         self.below: dict[str, list[Frame]] = {}
-        self.up: dict[str, Frame] = {**(parent.up if parent else {}), entity: self}
+        self.up: dict[str, Frame] = {
+            **(refers.up if refers else {}), **(parent.up if parent else {}), entity: self
+        }  # fmt: skip
+        self.nowhere: frozenset[str] = frozenset()
+        for other in (parent, refers):
+            self.nowhere |= other.nowhere if other else frozenset()
+        if referred and refers is None:
+            self.nowhere |= {self.label(referred)}
         ancestor = parent
         while ancestor is not None:
             ancestor.below.setdefault(entity, []).append(self)
             ancestor = ancestor.parent
 
-    @property
-    def parent(self) -> Frame | None:
-        """The frame above; None at the root."""
-        names = list(self.up)
-        return self.up[names[-2]] if len(names) > 1 else None
-
     def label(self, fact: str) -> str:
-        """A fact of this record, as messages name it."""
+        """A fact of this record or what it refers to, as messages name it."""
         keys = f"[{','.join(self.path)}]" if self.path else ""
         return f"{self.entity}{keys}.{fact}"
 
@@ -217,7 +229,9 @@ def _fixed(value: Value) -> Run:
 
 def _fact(entity: str, name: str) -> Run:
     def fact(frame: Frame) -> Known:
-        owner = frame.up[entity]
+        owner = frame.up.get(entity)
+        if owner is None:
+            return Unknown(frame.nowhere)
         found = owner.facts.get(name)
         return Unknown(frozenset((owner.label(name),))) if found is None else found
 
@@ -235,6 +249,8 @@ def _outcome(expr: ir.Outcome) -> Run:
             found = other.outcomes.get(wanted)
             if found is not None:
                 return found
+        if frame.nowhere:
+            return Unknown(frame.nowhere)
         raise KeyError(wanted)
 
     return outcome

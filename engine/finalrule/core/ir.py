@@ -65,15 +65,16 @@ class Param(Node, frozen=True, tag="param"):
 
 
 class Fact(Node, frozen=True, tag="fact"):
-    """A fact or key of the record's own entity or of an ancestor."""
+    """A fact or key of the record's own entity, of an ancestor, or of what one of them refers
+    to."""
 
     entity: str
     name: str
 
 
 class Outcome(Node, frozen=True, tag="outcome"):
-    """A rule's outcome, at the record's own entity or an ancestor. `output` is empty but for a
-    table, which gives several."""
+    """A rule's outcome, at the record's own entity, an ancestor, or what one of them refers to.
+    `output` is empty but for a table, which gives several."""
 
     rule: str
     output: str = ""
@@ -209,14 +210,16 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """A kind of record. `parent` is empty for a root; `keys` are unique among a parent's
-    records."""
+    """A kind of record. `parent` is empty for a root; `keys` are unique among a parent's records.
+    A record may point at one of the entity `refers` (empty: none), whose facts and outcomes, and
+    those of its ancestors, are read as if it stood above."""
 
     name: str
     parent: str
     keys: tuple[Key, ...]
     describe: str
     place: Place
+    refers: str = ""
 
 
 class FactDeclaration(msgspec.Struct, frozen=True):

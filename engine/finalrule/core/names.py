@@ -92,7 +92,7 @@ def _bare_name(node: s.Path, name: str, scope: Scope, expected: Type | None) -> 
 
 def _nowhere(node: s.Path, name: str, scope: Scope) -> Typed:
     """A name that cannot be read where it stands: perhaps another entity's fact."""
-    above = scope.known.ancestors(scope.entity)[1:]
+    above = scope.known.readable(scope.entity)[1:]
     owners = [entity for entity, fact in scope.known.facts if fact == name]
     for owner in owners:
         if owner in above:
@@ -121,7 +121,7 @@ def _nowhere(node: s.Path, name: str, scope: Scope) -> Typed:
 
 
 def _of_entity(node: s.Path, entity: str, name: str, scope: Scope) -> Typed:
-    if entity not in scope.known.ancestors(scope.entity):
+    if entity not in scope.known.readable(scope.entity):
         return scope.error(
             "out-of-reach",
             f"{entity} is not {scope.entity} nor above it",
@@ -159,7 +159,7 @@ def _outcome(node: s.Path, rule: str, output: str, scope: Scope) -> Typed:
 def reached(node: s.Path, rule: str, output: str, scope: Scope) -> Type | None:
     """The type of a rule's outcome where it can be read from here, in force or not."""
     shape = scope.known.shapes[rule]
-    if shape.entity not in scope.known.ancestors(scope.entity):
+    if shape.entity not in scope.known.readable(scope.entity):
         scope.error(
             "out-of-reach",
             f"rule `{rule}` is of {shape.entity}, which is not {scope.entity} nor above it",

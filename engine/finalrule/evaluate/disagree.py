@@ -62,8 +62,8 @@ def _warning(
     stated = node.items[-1]
     labels = []
     if isinstance(stated, ir.Fact):
-        owner = frame.up[stated.entity]
-        given = evaluation.records[owner].facts.get(stated.name)
+        owner = frame.up.get(stated.entity)
+        given = evaluation.records[owner].facts.get(stated.name) if owner is not None else None
         if given is not None:
             path, _, pointer = given.origin.partition("#")
             labels.append(Label(Pointer(path, pointer), f"{stated.name} is {texts[-1]}"))

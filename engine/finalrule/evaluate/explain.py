@@ -99,7 +99,7 @@ def _tree(
     decided = entry.get("decided_by", {})
     by = f"   by {decided['name']}" if decided else ""
     if entry.get("assumed"):
-        by = "   taken as given"
+        by = f"   from {entry['from']}" if "from" in entry else "   taken as given"
     yield head + by
     yield from _about(entry, pad + _INDENT * 2)
     if depth is not None and level >= depth:

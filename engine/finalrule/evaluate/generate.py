@@ -17,14 +17,27 @@ from finalrule.core.expressions import constant_value
 from finalrule.evaluate.catalogues import TypedCatalogue
 from finalrule.evaluate.thresholds import Binding, Thresholds, find_thresholds, smallest_step
 from finalrule.facts.case import Case, Given, Record
-from finalrule.values import Code, Codes, Date, Enumeration, Number, Type, Value, YesNo, round_to
+from finalrule.values import (
+    LARGEST_DENOMINATOR,
+    Code,
+    Codes,
+    Date,
+    Enumeration,
+    Number,
+    Type,
+    Value,
+    YesNo,
+    round_to,
+)
 
 GENERATED = "generated"
 # An individual is one clinician: readers of files make exactly one record, so that the rules never
 # meet another number.
-_INDIVIDUAL = ("scoring_unit", "entity_type", "individual")
-_ITS_ONLY = "clinician"
+INDIVIDUAL = ("scoring_unit", "entity_type", "individual")
+ITS_ONLY = "clinician"
 _MANY = range(5, 10)
+# How many cases have several records of an entity without keys, and how many these then are.
+_NATIONS, _SEVERAL = 0.1, range(1, 6)
 _FEW_CODES = 100
 
 
@@ -58,13 +71,20 @@ class Generator:
             if isinstance(key.type, Code)
         }
         self.crowds = self._crowds()
+        self.proportions: dict[str, list[tuple[str, str]]] = {}
+        for owner, part, whole in self.thresholds.proportions:
+            self.proportions.setdefault(owner, []).append((part, whole))
 
-    def case(self, seed: str) -> Case:
-        """The case of a seed, always the same. It is of any root entity, most often of one that has
-        most entities below it."""
+    def case(self, seed: str, *, known: bool = False) -> Case:
+        """The case of a seed, always the same; in one that is `known` every fact is. It is of any
+        root entity, most often of one that has most entities below it."""
         random = Random(seed)
         root = random.choices(list(self.roots), list(self.roots.values()))[0]
-        return Case(_Making(self, random).root(root), {"case": seed}, "")
+        return Case(_Making(self, random, known).case(root), {"case": seed}, "")
+
+    def facts_of(self, entity: str, random: Random) -> dict[str, Given]:
+        """The facts of a single record, all of them known."""
+        return _Making(self, random, True).facts(entity, {}, {})
 
     def _size(self, entity: str) -> int:
         return 1 + sum(self._size(child) for child in self.children[entity])
@@ -135,7 +155,7 @@ class _Making:
     """One case being made. Each has its own inclinations: how often a yes_no is yes, a fact that
     may be unknown is known, a default stands; so that whole families of facts go together."""
 
-    def __init__(self, plan: Generator, random: Random) -> None:
+    def __init__(self, plan: Generator, random: Random, known: bool) -> None:
         self.plan, self.random = plan, random
         self.yes = random.choice((0.1, 0.5, 0.5, 0.9))
         self.unknown = random.choice((0.0, 0.0, 0.05, 0.3, 0.8))
@@ -144,36 +164,56 @@ class _Making:
         self.crowd = random.choice((0.2, 0.5, 0.8))
         self.alike = random.choice((0.0, 0.9))
         self.alike_members = random.random() < 0.5
+        # A nation: several of what no key tells apart, of each not much below it, and nearly all of
+        # it known, so that what is added up over all of it is determined.
+        self.several = random.random() < _NATIONS
+        if self.several:
+            self.unknown, self.crowded = random.choice((0.0, 0.0, 0.0, 0.02)), ""
+        if known:
+            self.unknown = 0.0
 
-    def root(self, entity: str) -> Record:
-        record = Record(entity, self.facts(entity, {}, {}))
-        self.below(record)
-        return record
+    def case(self, entity: str) -> Record:
+        root = Record(entity, self.facts(entity, {}, {}))
+        self.below(root)
+        self.refer(root)
+        return root
+
+    def refer(self, root: Record) -> None:
+        """References, to any record of the entity or to none."""
+        pointing = 0.98 if self.several else 0.8
+        for entity, declared in self.plan.entities.items():
+            if declared.refers:
+                records = list(root.walk())
+                targets = [record for record in records if record.entity == declared.refers]
+                for record in records:
+                    if record.entity == entity and targets and self.random.random() < pointing:
+                        record.refers = self.random.choice(targets)
 
     def below(self, record: Record) -> None:
         for entity in self.plan.children[record.entity]:
             seen = set()
             model: Mapping[str, Given] = {}
-            for keys in self.keys(entity, self.count(entity, record)):
+            for number, keys in enumerate(self.keys(entity, self.count(entity, record)), 1):
                 facts = self.facts(entity, keys, model)
                 model = model or (facts if entity == self.crowded else {})
                 name = tuple(facts[key.name].value for key in self.plan.entities[entity].keys)
-                if name not in seen:
+                if not name or name not in seen:
                     seen.add(name)
-                    self.below(record.add(entity, facts))
+                    made = record.add(entity, facts)
+                    if self.several and not name:  # outcomes of one are not another's
+                        made.name = (f"#{number}",)
+                    self.below(made)
 
     def count(self, entity: str, parent: Record) -> int:
-        """How many records: one where nothing tells records apart."""
+        """How many records: one where nothing tells records apart, but in a nation."""
         if not self.plan.entities[entity].keys:
-            return 1
-        unit, fact, individual = _INDIVIDUAL
-        if entity == _ITS_ONLY and parent.entity == unit:
-            stated = parent.facts.get(fact)
-            if stated and stated.value == individual:
-                return self.random.choice((0, 1, 1, 1))
+            return self.random.choice(_SEVERAL) if self.several else 1
+        if entity == ITS_ONLY and is_individual(parent):
+            return self.random.choice((0, 1, 1, 1))
         if entity == self.crowded:
             return self.random.choice(_MANY)
-        return self.random.choices((0, 1, 2, 3), (20, 50, 20, 10))[0]
+        weights = (40, 50, 10, 0) if self.several else (20, 50, 20, 10)
+        return self.random.choices((0, 1, 2, 3), weights)[0]
 
     def keys(self, entity: str, count: int) -> Iterator[dict[str, Value]]:
         """The keys that records are to have. Members of an enumeration are not drawn twice; where
@@ -248,11 +288,11 @@ class _Making:
         for (first, second), limits in thresholds.lengths.get(entity, {}).items():
             start = values.get(first)
             if isinstance(start, datetime.date) and second in values and random.random() < 0.8:
-                days = random.choice(sorted(limits)) + random.randint(-3, 3)
+                days = random.choice((*sorted(limits), max(limits))) + random.randint(-3, 3)
                 values[second] = start + datetime.timedelta(max(days, 0))
-        for owner, part, whole in thresholds.proportions:
+        for part, whole in self.plan.proportions.get(entity, ()):
             a, b = values.get(part), values.get(whole)
-            if owner == entity and isinstance(a, Fraction) and isinstance(b, Fraction):
+            if isinstance(a, Fraction) and isinstance(b, Fraction):
                 values[part], values[whole] = min(a, b), max(a, b)
         for fact in self.plan.facts[entity]:
             binding = thresholds.graded.get((entity, fact.name))
@@ -315,8 +355,15 @@ class _Making:
         return min(_rounded(low + (high - low) * share, type_), high)
 
 
+def is_individual(record: Record) -> bool:
+    """Whether a record is a scoring unit that is one clinician."""
+    unit, fact, individual = INDIVIDUAL
+    stated = record.facts.get(fact)
+    return record.entity == unit and stated is not None and stated.value == individual
+
+
 def _rounded(value: Fraction, type_: Number) -> Fraction:
     """A value that a fact of the type may have."""
     if type_.scale is None:
-        return value
+        return value.limit_denominator(LARGEST_DENOMINATOR)
     return round_to(value, len(str(smallest_step(type_).denominator)) - 1, "down")

@@ -109,11 +109,18 @@ class Reading:
         """Note everything that an expression reads at a frame."""
         reads = self.plan.of(expr).reads
         for fact in reads.facts:
-            owner = frame.up[fact.entity]
+            owner = frame.up.get(fact.entity)
+            if owner is None:
+                self._nowhere(frame)
+                continue
             entry = self.traced.fact(owner, fact.name)
             self._facts[fact.entity, entry["name"]] = entry
         for rule, entity in reads.outcomes:
-            self.outcomes[rule, frame.up[entity]] = None
+            found = frame.up.get(entity)
+            if found is None:
+                self._nowhere(frame)
+            else:
+                self.outcomes[rule, found] = None
         for name in reads.parameters:
             self._parameters[name] = self.traced.plans.parameter(name)
         for name in reads.lets:
@@ -124,6 +131,11 @@ class Reading:
             self._record(node, frame)
         for aggregate in reads.aggregates:
             self._aggregate(aggregate, frame)
+
+    def _nowhere(self, frame: Frame) -> None:
+        """Note that a record points at nothing where what it refers to would be read."""
+        for name in frame.nowhere:
+            self._facts[frame.entity, name] = {"name": name, "text": "points at no record"}
 
     def let(self, name: str, frame: Frame) -> None:
         """Note a let and what it reads; of another record, only what it reads."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -28,17 +27,19 @@ from finalrule.core.walk import reads
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.catalogues import TypedCatalogue
 from finalrule.facts.case import Case, Given, Record
-from finalrule.values import Type, Value, decimal_text, round_to, show, type_name, within
+from finalrule.values import Type, decimal_text, round_to, show, type_name, within
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """How an outcome came about. `winner` names the clause, row, piece or decile; empty when the
-    outcome is undetermined. `values` has one entry named '' but for a table."""
+    outcome is undetermined. `values` has one entry named '' but for a table. `origin` says where
+    what is assumed was taken from."""
 
     winner: str
     values: Mapping[str, Known]
     assumed: bool = False
+    origin: str = ""
 
 
 Decide = Callable[[Frame], Decision]
@@ -90,6 +91,7 @@ class Evaluator:
         self.rules = {rule.name: rule for rule in program.rules}
         self.parents = {entity.name: entity.parent for entity in program.entities}
         self.keys = {entity.name: entity.keys for entity in program.entities}
+        self.referred = {entity.name: entity.refers for entity in program.entities}
         self._decide: dict[str, Decide] = {}
         self._selects: dict[str, _Select] = {}
         self._needs: dict[str, tuple[str, ...]] = {}
@@ -98,11 +100,13 @@ class Evaluator:
         self,
         case: Case,
         only: Iterable[str] | None = None,
-        assume: Mapping[tuple[str, tuple[str, ...]], Mapping[str, Value]] | None = None,
+        assume: Mapping[tuple[str, tuple[str, ...]], Mapping[str, Known]] | None = None,
+        origin: str = "",
     ) -> Evaluation:
         """Evaluate a case: every rule, or only those named and what they need. `assume` gives
-        outcomes, by rule and record path, that are taken as they are instead of being computed.
-        Raises Failure when two clauses hold at once, none does, or an outcome leaves its bounds."""
+        outcomes, by rule and record path, that are taken as they are instead of being computed;
+        `origin` says where from. Raises Failure when two clauses hold at once, none does, or an
+        outcome leaves its bounds."""
         evaluation = self._frames(case)
         wanted = None if only is None else self._closure(only, assume or {})
         by_entity: dict[str, list[Frame]] = {}
@@ -114,7 +118,7 @@ class Evaluator:
             frames = by_entity.get(rule.entity, [])
             given = {path: values for (name, path), values in (assume or {}).items()
                      if name == rule.name}  # fmt: skip
-            self._decide_all(rule, frames, given, evaluation)
+            self._decide_all(rule, frames, given, origin, evaluation)
         return evaluation
 
     def _closure(
@@ -137,30 +141,42 @@ class Evaluator:
         return found
 
     def _frames(self, case: Case) -> Evaluation:
-        evaluation = Evaluation(self.program, case, self._frame(case.root, None), [])
-        todo = deque([(case.root, evaluation.root)])
-        while todo:
-            record, frame = todo.popleft()
-            evaluation.frames.append(frame)
-            evaluation.records[frame] = record
+        records: list[tuple[Record, Record | None]] = [(case.root, None)]
+        for record, _ in records:  # grows: level by level
             for children in record.children.values():
-                for child in children:
-                    todo.append((child, self._frame(child, frame)))
-        return evaluation
+                records.extend((child, record) for child in children)
+        # What is referred to before what refers to it, else in the order of the case.
+        records.sort(key=lambda item: self._turn(item[0].entity))
+        made: dict[Record, Frame] = {}
+        for record, parent in records:
+            above = None if parent is None else made[parent]
+            refers = None if record.refers is None else made[record.refers]
+            made[record] = self._frame(record, above, refers)
+        frames = list(made.values())
+        by_frame = {frame: record for record, frame in made.items()}
+        return Evaluation(self.program, case, made[case.root], frames, by_frame)
 
-    def _frame(self, record: Record, parent: Frame | None) -> Frame:
+    def _turn(self, entity: str) -> int:
+        """Of how many references, one after the other, the way to an entity's records consists."""
+        parent, referred = self.parents[entity], self.referred[entity]
+        above = self._turn(parent) if parent else 0
+        return max(above, self._turn(referred) + 1) if referred else above
+
+    def _frame(self, record: Record, parent: Frame | None, refers: Frame | None) -> Frame:
         facts = {name: given.value for name, given in record.facts.items()}
-        own = tuple(
+        own = record.name or tuple(
             show(facts[key.name], key.type) if key.name in facts else "?"
             for key in self.keys[record.entity]
         )
-        return Frame(record.entity, (*(parent.path if parent else ()), *own), facts, parent)
+        path = (*(parent.path if parent else ()), *own)
+        return Frame(record.entity, path, facts, parent, refers, self.referred[record.entity])
 
     def _decide_all(
         self,
         rule: ir.AnyRule,
         frames: list[Frame],
-        given: Mapping[tuple[str, ...], Mapping[str, Value]],
+        given: Mapping[tuple[str, ...], Mapping[str, Known]],
+        origin: str,
         evaluation: Evaluation,
     ) -> None:
         selected = None
@@ -170,7 +186,7 @@ class Evaluator:
             selected = self._selects[rule.name].decide(frames)
         for frame in frames:
             if frame.path in given:
-                decision = Decision("", _whole(rule, given[frame.path]), assumed=True)
+                decision = Decision("", _whole(rule, given[frame.path]), True, origin)
             elif selected is not None:
                 decision = selected[frame]
             else:
@@ -185,7 +201,7 @@ class Evaluator:
         return self._decide[rule.name]
 
 
-def _whole(rule: ir.AnyRule, given: Mapping[str, Value]) -> Mapping[str, Known]:
+def _whole(rule: ir.AnyRule, given: Mapping[str, Known]) -> Mapping[str, Known]:
     """Assumed values; a table's other outputs are undetermined."""
     if not isinstance(rule, ir.Table):
         return given

@@ -15,7 +15,8 @@ from finalrule.evaluate.lets import inline, inlined_lets, is_constant
 from finalrule.evaluate.types import Types
 from finalrule.values import Date, Number, Type, Value, round_to, within
 
-_NOWHERE = Frame("", (), {}, None)
+# A frame for what has one value whatever the facts are.
+NOWHERE = Frame("", (), {}, None)
 # The step beside a threshold of a number that may have any decimals.
 _FINE = 6
 
@@ -194,7 +195,7 @@ class _Finder:
                         self.found.proportions.add((part.entity, part.name, whole.name))
 
     def _value(self, constant: ir.Expr) -> Value:
-        value = prepare(constant, self.context)(_NOWHERE)
+        value = prepare(constant, self.context)(NOWHERE)
         assert not isinstance(value, Unknown)
         return value
 

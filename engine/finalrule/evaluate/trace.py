@@ -67,6 +67,8 @@ def _entry(
     }
     if decision.assumed:
         entry["assumed"] = True
+        if decision.origin:
+            entry["from"] = decision.origin
         return entry, []
     reading = Reading(traced, rule, frame)
     entry.update(describe(rule, decision.winner, reading))

@@ -138,13 +138,11 @@ class _Merged:
     def fill(self, record: Record, declared: Declared, report: Report) -> None:
         """Write the record: each declared fact as given, else with its declared default; one that
         may be unknown stays out, and a required one that is missing is an error."""
+        record.facts.update(_defaults(self.entity, declared))
         for name, declaration in declared.facts[self.entity].items():
             found = self.facts.get(name)
             if found:
                 record.facts[name] = Given(found.value, str(found.at))
-            elif declaration.default is not None:
-                origin = f"absent: {', '.join(declaration.cites)}"
-                record.facts[name] = Given(constant_value(declaration.default), origin)
             elif declaration.presence == "required":
                 report.error(
                     "fact-missing",
@@ -181,10 +179,19 @@ def _merge(unit: Unit, declared: Declared, report: Report) -> _Merged:
     return merged
 
 
+def _defaults(entity: str, declared: Declared) -> dict[str, Given]:
+    """What holds of a record where nothing is given."""
+    return {
+        name: Given(constant_value(one.default), f"absent: {', '.join(one.cites)}")
+        for name, one in declared.facts[entity].items()
+        if one.default is not None
+    }
+
+
 def _case(unit: Unit, merged: _Merged, declared: Declared, report: Report) -> Case:
-    root = Record(declared.root_of(UNIT), {})
-    record = root
+    root = record = Record(declared.root_of(UNIT), {})
     for entity in declared.path_to(UNIT):
+        record.facts.update(_defaults(record.entity, declared))
         record = record.add(entity, {})
     merged.fill(record, declared, report)
     who = {

@@ -23,12 +23,16 @@ class Given:
 @dataclass(slots=True, eq=False)
 class Record:
     """One record. `facts` holds what is known (keys too); a fact that is not there is unknown.
-    `children` holds records by entity name, each list in a fixed order."""
+    `children` holds records by entity name, each list in a fixed order. `refers` is the record of
+    the same case that this one points at, where its entity refers to another. `name` is what
+    outcomes are named by, where that is not the record's keys."""
 
     entity: str
     facts: dict[str, Given]
     parent: Record | None = None
     children: dict[str, list[Record]] = field(default_factory=dict)
+    refers: Record | None = None
+    name: tuple[str, ...] = ()
 
     def add(self, entity: str, facts: dict[str, Given]) -> Record:
         """Append a child record and return it."""

@@ -99,6 +99,7 @@ def _entity(node: Node) -> s.EntityDeclaration:
         at=_at(node),
         name=_name(names[0]),
         parent=_name(names[1]) if len(names) > 1 else None,
+        refers=_name(found["refers"][0].children[0]) if "refers" in found else None,
         keys=tuple(_typed_name(key) for key in found.get("key", [])),
         describe=_describe(found),
     )

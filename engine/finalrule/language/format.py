@@ -30,7 +30,7 @@ _INDENT = 2
 
 _COMMENTS = re.compile(r'"[^"\n]*"|(?P<comment>--[^\n]*)')
 _TOGETHER = ("type_declaration", "parameter", "rounding")
-_HEADER = ("variant", "name_path", "key_item", "named_type", "enumeration")
+_HEADER = ("variant", "refers", "name_path", "key_item", "named_type", "enumeration")
 _AGGREGATES = ("fold", "count", "any_record", "every_record", "share")
 _COMPARISONS = ("compare", "is_member", "is_not_member", "in_codes")
 # What may begin on the line of its name although it ends on a later one.

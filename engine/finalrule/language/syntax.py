@@ -149,6 +149,7 @@ class TypeDeclaration(Syntax, frozen=True, kw_only=True):
 class EntityDeclaration(Syntax, frozen=True, kw_only=True):
     name: Name
     parent: Name | None
+    refers: Name | None
     keys: tuple[TypedName, ...]
     describe: str
 

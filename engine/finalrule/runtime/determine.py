@@ -21,6 +21,7 @@ from finalrule.runtime.durable import Concluded, Fire
 from finalrule.runtime.ruleset import PHASE, RECORD, Ruleset
 
 _UNDETERMINED = Unknown(frozenset())
+_UNDETERMINED_RESULT = 0
 
 
 class RecordFrame(Frame):
@@ -28,8 +29,9 @@ class RecordFrame(Frame):
 
     __slots__ = ("results",)
 
-    def __init__(self, frame: Frame, parent: Frame | None) -> None:
-        super().__init__(frame.entity, frame.path, frame.facts, parent)
+    def __init__(self, frame: Frame, parent: Frame | None, refers: Frame | None) -> None:
+        super().__init__(frame.entity, frame.path, frame.facts, parent, refers)
+        self.nowhere = frame.nowhere
         self.results: dict[str, int] = {}
 
 
@@ -90,8 +92,8 @@ class Determiner:
         """The case's frames afresh, with the outcomes that no ruleset determines."""
         made: dict[Frame, RecordFrame] = {}
         for frame in evaluation.frames:
-            parent = frame.parent
-            own = RecordFrame(frame, None if parent is None else made[parent])
+            parent = None if frame.parent is None else made[frame.parent]
+            own = RecordFrame(frame, parent, made[frame.refers] if frame.refers else None)
             for (rule, output), value in frame.outcomes.items():
                 if rule not in self.rulesets.results:
                     own.outcomes[rule, output] = value
@@ -151,7 +153,9 @@ class Determiner:
 
 def _result(entity: str, rule: str) -> Read:
     def result(frame: RecordFrame) -> int:
-        owner = frame.up[entity]
+        owner = frame.up.get(entity)
+        if owner is None:
+            return _UNDETERMINED_RESULT
         assert isinstance(owner, RecordFrame)
         return owner.results[rule]
 
@@ -160,7 +164,9 @@ def _result(entity: str, rule: str) -> Read:
 
 def _fact(entity: str, name: str, code: Callable[[Known], int], unknown: int) -> Read:
     def fact(frame: RecordFrame) -> int:
-        owner = frame.up[entity]
+        owner = frame.up.get(entity)
+        if owner is None:
+            return unknown
         value = owner.facts.get(name)
         try:
             return unknown if value is None else code(value)
@@ -173,4 +179,8 @@ def _fact(entity: str, name: str, code: Callable[[Known], int], unknown: int) ->
 
 
 def _outcome(entity: str, wanted: tuple[str, str], code: Callable[[Known], int]) -> Read:
-    return lambda frame: code(frame.up[entity].outcomes[wanted])
+    def outcome(frame: RecordFrame) -> int:
+        owner = frame.up.get(entity)
+        return code(_UNDETERMINED if owner is None else owner.outcomes[wanted])
+
+    return outcome

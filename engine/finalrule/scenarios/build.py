@@ -86,6 +86,7 @@ class CaseBuilder:
         for fact in program.facts:
             self.facts.setdefault(fact.entity, {})[fact.name] = fact
         self.rules = {rule.name: rule for rule in program.rules}
+        self._references: list[tuple[Record, Scalar]] = []
 
     def case(self, scenario: Scenario) -> Case:
         """The case. What is wrong is in the report."""
@@ -109,6 +110,7 @@ class CaseBuilder:
         root = records.get(chain[0])
         if root is None:
             root = Record(chain[0], {})
+        self._refer(root)
         for record in list(root.walk()):
             self._defaults(record)
         return Case(root, {"scenario": scenario.name}, "")
@@ -185,12 +187,15 @@ class CaseBuilder:
     def paths(self, case: Case) -> Paths:
         """The paths of a case's records by entity: each one's keys, below those of its parents."""
         found: Paths = {}
-        todo = [(case.root, self._keys_of(case.root))]
-        while todo:
-            record, path = todo.pop(0)
+        for record, path in self._walk(case.root):
             found.setdefault(record.entity, []).append(path)
+        return found
+
+    def _walk(self, root: Record) -> list[tuple[Record, tuple[str, ...]]]:
+        found = [(root, self._keys_of(root))]
+        for record, path in found:  # grows: level by level
             for children in record.children.values():
-                todo.extend((child, (*path, *self._keys_of(child))) for child in children)
+                found.extend((child, (*path, *self._keys_of(child))) for child in children)
         return found
 
     def _facts(self, entity: str, node: Mapping, record: Record) -> dict[str, Given]:
@@ -204,6 +209,8 @@ class CaseBuilder:
                     child = record.add(name, {})
                     child.facts.update(self._facts(name, item, child))
                     self._check_keys(name, child, item.span)
+            elif name == self.entities[entity].refers and isinstance(entry.value, Scalar):
+                self._references.append((record, entry.value))
             elif name not in declared or not isinstance(entry.value, Scalar):
                 self.report.error(
                     "scenario-fact", f"{entity} has no fact `{name}`", entry.key_span,
@@ -214,6 +221,21 @@ class CaseBuilder:
                 if value is not None:
                     found[name] = Given(value, str(entry.value.span.place))
         return found
+
+    def _refer(self, root: Record) -> None:
+        """Point records at what they name: by its keys, below those of its parents."""
+        for record, named in self._references:
+            entity = self.entities[record.entity].refers
+            there = {
+                ",".join(path): found for found, path in self._walk(root) if found.entity == entity
+            }
+            record.refers = there.get(named.text)
+            if record.refers is None:
+                self.report.error(
+                    "missing-record", f"the scenario has no {entity} `{named.text}`", named.span,
+                    help=suggest(named.text, there) or f"give a record of `{entity}`",
+                )  # fmt: skip
+        self._references = []
 
     def _defaults(self, record: Record) -> None:
         for name, fact in self.facts.get(record.entity, {}).items():

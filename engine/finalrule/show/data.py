@@ -255,6 +255,7 @@ class Shown:
                     {
                         "entity": entity.name,
                         "parent": entity.parent,
+                        "refers": entity.refers,
                         "describe": entity.describe,
                         "keys": [key.name for key in entity.keys],
                         "facts": facts,

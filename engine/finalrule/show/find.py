@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from finalrule.diagnostics import Diagnostic, Failure, suggest
 from finalrule.show.data import Data, Shown
+from finalrule.show.tables import tables_data
 
 
 def find(shown: Shown, name: str) -> list[Data]:
     """Everything of a name: a parameter (`params.` may stand before it), rounding rule, rule,
     table, row (`table.row`), catalogue, record (`catalogue.key`), entity or fact (`entity.fact`),
-    or `facts`. A name may be several: `final_score` is a rule and a rounding rule. Raises Failure
-    when it is none."""
+    `facts` or `tables`. A name may be several: `final_score` is a rule and a rounding rule. Raises
+    Failure when it is none."""
     known = shown.known
     if name == "facts":
         return [shown.facts()]
+    if name == "tables":
+        return [tables_data(shown.program)]
     bare = name.removeprefix("params.")
     first, _, rest = name.partition(".")
     found: list[Data] = []
@@ -47,6 +50,7 @@ def _not_found(shown: Shown, name: str) -> Diagnostic:
     known = shown.known
     names = [
         "facts",
+        "tables",
         *shown.policy.parameters,
         *shown.policy.roundings,
         *known.rules,

@@ -9,6 +9,7 @@ from finalrule.columns import WIDTH, columns, paragraph
 from finalrule.compare.model import unit_note
 from finalrule.show.data import Data
 from finalrule.show.rules import with_values
+from finalrule.show.tables import tables_text
 
 
 def text(data: Data, policy: str) -> str:
@@ -23,8 +24,9 @@ def text(data: Data, policy: str) -> str:
         "record": _record,
         "facts": _facts,
         "fact": _fact,
+        "tables": tables_text,
     }[data["kind"]](data)
-    if data["kind"] not in ("policy", "facts"):
+    if data["kind"] not in ("policy", "facts", "tables"):
         lines[0] += f", policy {policy}"
     return "\n".join(lines)
 
@@ -271,6 +273,7 @@ def _facts(data: Data) -> list[str]:
     lines = []
     for entity in data["entities"]:
         parent = f" of {entity['parent']}" if entity["parent"] else ""
+        parent += f" refers to {entity['refers']}" if entity["refers"] else ""
         lines += [f"{entity['entity']}{parent}", *paragraph(entity["describe"], 2)]
         rows = [(fact["name"], fact["type"], _presence(fact)) for fact in entity["facts"]]
         for fact, shown in zip(entity["facts"], columns(rows, 2), strict=True):
