@@ -1,0 +1,258 @@
+"""A program compiled to SQL: passes over entities, each one query that makes the entity's next
+table out of its last one, and how outcomes are found in what they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlglot import exp
+
+from finalrule.core import ir
+from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
+from finalrule.evaluate.outcomes import winners
+from finalrule.population import sql
+from finalrule.population.amounts import TooWide
+from finalrule.population.model import Dimension, Failing, Model, Shape, Version
+from finalrule.population.reading import Reading
+from finalrule.population.rules import compile_rule
+from finalrule.population.schedule import Step, schedule
+from finalrule.population.sql import E
+
+_WORD_BITS = 62
+_UNIT = "scoring_unit"
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Where what decided a rule is kept: some bits of a column, 0 for not determined."""
+
+    column: str
+    shift: int
+    bits: int
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One query: the entity's next table. Passes of one `group` follow each other over entities of
+    one scope."""
+
+    entity: str
+    group: int
+    target: str
+    query: exp.Select
+    rules: tuple[str, ...]
+    failing: tuple[Failing, ...]
+
+    @cached_property
+    def duckdb(self) -> str:
+        """The query in DuckDB's words."""
+        return self.query.sql(dialect="duckdb")
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The tables that the query reads."""
+        return frozenset(table.name for table in self.query.find_all(exp.Table))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A program as passes, in order. `shapes` are the outcomes' columns, `packed` says where what
+    decided is kept; `results` names the columns of results of each table that has some: the last
+    one of each entity in a group. `tables` is where a rule's results are, `scopes` what the root of
+    each entity is: units of which each stands alone, or the whole program."""
+
+    program: ir.Program
+    passes: tuple[Pass, ...]
+    shapes: Mapping[tuple[str, str], Shape]
+    packed: Mapping[str, Packed]
+    results: Mapping[str, tuple[str, ...]]
+    tables: Mapping[str, str]
+    scopes: Mapping[str, str]
+
+    def groups(self) -> list[tuple[Pass, ...]]:
+        """The passes by group."""
+        found: dict[int, list[Pass]] = {}
+        for one in self.passes:
+            found.setdefault(one.group, []).append(one)
+        return [tuple(passes) for passes in found.values()]
+
+    def reads(self, passes: Sequence[Pass]) -> set[str]:
+        """The tables that passes read."""
+        return {table for one in passes for table in one.reads}
+
+    def leaves(self, passes: Sequence[Pass]) -> dict[str, Pass]:
+        """The passes whose tables hold results or are read after the group, by table."""
+        inside = {one.target for one in passes}
+        later = [one for one in self.passes if one.target not in inside]
+        read = self.reads(later)
+        return {
+            one.target: one for one in passes if one.target in self.results or one.target in read
+        }
+
+
+@dataclass(slots=True)
+class _Making:
+    step: Step
+    group: int
+    reading: Reading
+    version: Version
+    results: tuple[str, ...]
+
+
+def compile_population(
+    program: ir.Program,
+    dimensions: Mapping[str, Dimension],
+    *,
+    only: Collection[str] | None = None,
+    with_needs: bool = False,
+    one_program: bool = True,
+    never_null: Collection[tuple[str, str]] = (),
+    stored: Plan | None = None,
+) -> Plan:
+    """Compile a program's rules, or only those named. What other rules came to is read from tables
+    that have it: `stored` says in what shape. `with_needs` adds what undetermined outcomes need;
+    `one_program` says that there is one program record, `never_null` of which facts every record
+    has a value. Raises Failure for a rule that SQL cannot compute exactly."""
+    model = Model(program, dimensions, with_needs, one_program, frozenset(never_null))
+    if stored is not None:
+        model.shapes.update(stored.shapes)
+    model.prefix = "" if stored is None else "changed_"
+    wanted = [rule.name for rule in program.rules] if only is None else only
+    scopes = {one.name: _scope(model.chain(one.name)) for one in program.entities}
+    packed: dict[str, Packed] = {}
+    making: list[_Making] = []
+    group, last = 0, ""
+    for step in schedule(program, wanted, scopes):
+        scope = scopes[step.entity]
+        group, last = group + (bool(last) and scope != last), scope
+        making.append(_make(model, step, group, packed))
+    results = _results(making)
+    tables = {
+        rule: next(
+            one.version.name for one in reversed(making)
+            if (one.group, one.step.entity) == (made.group, made.step.entity)
+        )
+        for made in making for rule in made.step.rules
+    }  # fmt: skip
+    return Plan(program, _written(making), dict(model.shapes), packed, results, tables, scopes)
+
+
+def _scope(chain: Sequence[str]) -> str:
+    """The scoring unit for what is below it; nothing for what is above, or beside."""
+    return _UNIT if _UNIT in chain else ""
+
+
+def _results(making: Sequence[_Making]) -> dict[str, tuple[str, ...]]:
+    """The columns of results of the last table of each entity in a group, asked for."""
+    last: dict[tuple[int, str], Version] = {}
+    columns: dict[tuple[int, str], list[str]] = {}
+    for one in making:
+        key = one.group, one.step.entity
+        last[key] = one.version
+        columns.setdefault(key, ["id"]).extend(one.results)
+    for key, names in columns.items():
+        for name in names:
+            last[key].want(name)
+    return {last[key].name: tuple(names) for key, names in columns.items()}
+
+
+def _make(model: Model, step: Step, group: int, packed: dict[str, Packed]) -> _Making:
+    reading = Reading(model, step.entity)
+    for name in step.rules:
+        rule = model.rules[name]
+        try:
+            compile_rule(reading, rule)
+        except (TooWide, NotImplementedError) as wrong:
+            raise _refused(rule, wrong) from wrong
+    number = len(model.versions[step.entity])
+    version = Version(f"{model.prefix}{step.entity}_{number}", before=reading.source)
+    columns = _pack(reading, model, step, number, packed)
+    for (name, _), shape in reading.made.items():
+        version.made.update((*shape.columns, f"{shape.column}__needs"))
+        if not follows(model.rules[name]):
+            columns += shape.columns
+        if model.with_needs and shape.unknown:
+            columns.append(f"{shape.column}__needs")
+    if reading.failing:
+        failed = sql.case(
+            [(when, sql.number(place)) for place, (_, when) in enumerate(reading.failing, 1)], None
+        )
+        reading.columns.define(f"failed_{number}", failed)
+        version.made.add(f"failed_{number}")
+        version.want(f"failed_{number}")
+    version.made.update(columns)
+    model.shapes.update(reading.made)
+    model.versions[step.entity].append(version)
+    return _Making(step, group, reading, version, tuple(columns))
+
+
+def follows(rule: ir.AnyRule) -> bool:
+    """Whether the value of a rule is known from what decided it alone."""
+    match rule:
+        case ir.Choice():
+            return all(isinstance(clause.value, ir.Constant | ir.Param) for clause in rule.clauses)
+        case ir.Table() | ir.Select():
+            return True
+    return False
+
+
+def _pack(
+    reading: Reading, model: Model, step: Step, number: int, packed: dict[str, Packed]
+) -> list[str]:
+    """What decided, as bits of a few columns."""
+    words: list[tuple[int, list[E]]] = []
+    for name in step.rules:
+        bits = len(winners(model.rules[name])).bit_length()
+        if not words or words[-1][0] + bits > _WORD_BITS:
+            words.append((0, []))
+        shift, parts = words[-1]
+        by = sql.coalesce(reading.by[name], sql.number(0))
+        part = sql.cast(by, sql.LONG)
+        parts.append(sql.both(exp.Mul, part, sql.number(2**shift)) if shift else part)
+        packed[name] = Packed(f"by_{number}_{len(words)}", shift, bits)
+        words[-1] = (shift + bits, parts)
+    made = []
+    for place, (_, parts) in enumerate(words, 1):
+        word = parts[0]
+        for part in parts[1:]:
+            word = sql.both(exp.Add, word, part)
+        made.append(reading.columns.define(f"by_{number}_{place}", word).name)
+    return made
+
+
+def _written(making: Sequence[_Making]) -> tuple[Pass, ...]:
+    """The queries. A table has what later ones want of it; asking goes from the last to the first,
+    so that all of it is known when a query is written."""
+    for one in reversed(making):
+        for name in one.version.wanted:
+            if name not in one.version.made:
+                one.reading.own(name)
+    found = []
+    for one in making:
+        names = [name for name in one.version.wanted if name in one.reading.columns]
+        found.append(
+            Pass(
+                one.step.entity,
+                one.group,
+                one.version.name,
+                one.reading.columns.select(names),
+                one.step.rules,
+                tuple(failing for failing, _ in one.reading.failing),
+            )
+        )
+    return tuple(found)
+
+
+def _refused(rule: ir.AnyRule, wrong: Exception) -> Failure:
+    if isinstance(wrong, TooWide):
+        message = f"rule `{rule.name}` may need {wrong.digits} digits; SQL has 38"
+        help = "give what it reads narrower bounds, or round on the way"
+    else:
+        message, help = (
+            f"rule `{rule.name}` cannot be written as SQL: {wrong}",
+            "write it otherwise",
+        )
+    label = Label(Pointer(str(rule.place), ""), f"rule {rule.name}")
+    return Failure([Diagnostic("not-for-sql", message, (label,), help)])
