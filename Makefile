@@ -8,13 +8,14 @@ export FINALRULE_CACHE ?= $(CURDIR)/.cache
 demo: .venv/installed
 	@sh scripts/demo.sh $(BIN)/finalrule
 
-test: .venv/installed
-	@$(BIN)/python -m pytest -q -n 2
+test: .venv/tested
+	@$(BIN)/python -m pytest -q -n 2 -rs
 
-bench: .venv/installed
+bench: .venv/tested
+	@$(BIN)/pip install -q --disable-pip-version-check -r tests/bench/requirements.txt
 	@$(BIN)/python -m pytest -q -s tests/bench --override-ini=addopts=--import-mode=importlib
 
-lint: .venv/installed
+lint: .venv/tested
 	@$(BIN)/ruff check engine tests
 	@$(BIN)/ruff format --check engine tests
 	@$(BIN)/mypy
@@ -22,6 +23,9 @@ lint: .venv/installed
 
 .venv/installed: requirements.lock pyproject.toml scripts/setup.sh
 	@PYTHON=$(PYTHON) sh scripts/setup.sh
+
+.venv/tested: .venv/installed requirements-test.lock scripts/setup-test.sh
+	@sh scripts/setup-test.sh
 
 clean:
 	@rm -rf .venv .cache

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A virtual environment in .venv with the locked dependencies. On a bare Debian machine it first
-# installs what durable-rules needs to be compiled (it comes as source only).
+# A virtual environment in .venv with what finalrule needs at run time. On a bare Debian machine it
+# first installs what durable-rules needs to be compiled (it comes as source only).
 set -eu
 PYTHON=${PYTHON:-python3}
 

@@ -69,6 +69,8 @@ CODE = Code()
 _NUMBER_TEXT = re.compile(r"-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?")
 _DATE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MAXIMUM_DIGITS = 38
+# Of an exact rational in a table of facts.
+LARGEST_DENOMINATOR = 10**9
 
 
 def parse_decimal(text: str) -> Fraction | None:

@@ -20,7 +20,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check every policy: figures, tables, rules, citations"),
     "fmt": ("fmt", "Put rules files into their one layout"),
     "test": ("test", "Run the scenarios under policies/cases/"),
+    "run": ("run", "Run a policy over a population"),
+    "what-if": ("what_if", "A finished run under other figures, beside what it was"),
+    "report": ("report", "What a run comes to: a page, tables, or text"),
     "agree": ("agree", "Hold the exact evaluator and durable-rules against each other"),
+    "benchmarks": ("benchmarks", "Benchmarks made from a year's results, under a policy"),
+    "synth": ("synth", "A national program without a real person in it, as tables of facts"),
     "import-measures": ("import_measures", "Write policies/measures/ from CMS's export"),
 }
 

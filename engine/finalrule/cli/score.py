@@ -218,7 +218,7 @@ def _notes(objects: list[dict[str, Any]]) -> list[str]:
     for one in objects:
         if one["payment_adjustment"]["status"] == "applies" and one["assumed"]:
             said = "; ".join(
-                f"{figure['fact'].split('.')[-1].replace('_', ' ')} {figure['value']} "
+                f"{_assumed_name(figure['fact'])} {figure['value']} "
                 f"({figure['cite']}{', an estimate' if figure['unverified'] else ''})"
                 for figure in one["assumed"]
             )
@@ -241,6 +241,10 @@ def _notes(objects: list[dict[str, Any]]) -> list[str]:
     if not notes:
         return []
     return ["", *(line for note in notes for line in _note(note))]
+
+
+def _assumed_name(fact: str) -> str:
+    return fact.rpartition(".")[2].removeprefix("assumed_").replace("_", " ")
 
 
 def _note(note: str) -> list[str]:

@@ -24,8 +24,9 @@ def show(words: tuple[str, ...], stated: str | None, form: str) -> None:
 
     Without NAME: the policy's years, parameters by part of the regulation, rounding rules, tables,
     rule variants, catalogues and assumed values. NAME is a parameter, a rounding rule, a table or
-    one of its rows, a rule, a catalogue or one of its records, a fact, an entity, or `facts` for
-    every fact that the policy may need. Without POLICY: the policies that there are.
+    one of its rows, a rule, a catalogue or one of its records, a fact, an entity, `facts` for every
+    fact that the policy may need, or `tables` for the tables of facts that a whole population is
+    given in. Without POLICY: the policies that there are.
 
     \b
     Examples:
@@ -34,6 +35,7 @@ def show(words: tuple[str, ...], stated: str | None, form: str) -> None:
       finalrule show 2020-final category_weights
       finalrule show 2020-final benchmark.236.mips_cqm
       finalrule show facts --policy 2020-final
+      finalrule show tables --policy 2020-final
 
     Exit codes: 0, 2 where there is no such policy or name, or the policy does not compile.
     """

@@ -1,0 +1,169 @@
+"""A plan over a population's tables: group by group, units in parts, each part's results written
+whole before the next one begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from finalrule.cache import whole_file
+from finalrule.population.dimensions import Rows
+from finalrule.population.duckdb import load_catalogues, run_passes
+from finalrule.population.plan import Pass, Plan
+from finalrule.population.sql import E
+from finalrule.population.stored import stored_columns
+from finalrule.tables.convert import literal
+
+Connection = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Practices from one number to another, both included."""
+
+    number: int
+    first: int
+    last: int
+
+
+def connect(threads: int, memory: str, scratch: Path) -> Connection:
+    """A DuckDB of its own that stays within the memory and keeps what exceeds it on disk."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    return duckdb.connect(
+        config={
+            "threads": threads, "memory_limit": memory, "temp_directory": str(scratch),
+            "preserve_insertion_order": False,
+        }
+    )  # fmt: skip
+
+
+class Sources:
+    """Parquet files as views under the names that queries read: tables of facts, one directory each
+    in `facts`, and tables of results in `outcomes`."""
+
+    def __init__(self, connection: Connection, facts: Path, outcomes: Path) -> None:
+        self.connection, self.facts, self.outcomes = connection, facts, outcomes
+
+    def views(
+        self, tables: Iterable[str], scopes: Mapping[str, str] | None = None,
+        part: Part | None = None,
+    ) -> None:  # fmt: skip
+        """Views on the tables that are kept; of units, on a part of them where one is named."""
+        for table in sorted(tables):
+            where = ""
+            if part is not None and scopes and scopes.get(table):
+                where = f" WHERE part_key BETWEEN {part.first} AND {part.last}"
+            for folder in (self.facts, self.outcomes):
+                if (folder / table).is_dir():
+                    written = self.select(folder / table, where)
+                    self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {written}")
+
+    def select(self, folder: Path, where: str = "") -> str:
+        """The query that reads a table, wide integers as such."""
+        source = f"read_parquet({literal(str(folder / '*.parquet'))})"
+        columns = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        wide = [name for name, kind, *_ in columns if kind == "DECIMAL(38,0)"]
+        replaced = ", ".join(f"CAST({name} AS HUGEINT) AS {name}" for name in wide)
+        star = f"* REPLACE ({replaced})" if wide else "*"
+        return f"SELECT {star} FROM {source}{where}"
+
+    def with_outcomes(self, entity: str, plan: Plan) -> None:
+        """A view under an entity's name on its facts and on what its rules came to."""
+        entities = {rule.name: rule.entity for rule in plan.program.rules}
+        of_table = {table: entities[rule] for rule, table in plan.tables.items()}
+        columns = [one for one in stored_columns(plan) if of_table[one.table] == entity]
+        tables = dict.fromkeys(one.table for one in columns)
+        made = "".join(
+            f", {_placed(one.tree, one.table).sql(dialect='duckdb')} AS {one.name}"
+            for one in columns
+        )
+        joins = " ".join(
+            f"JOIN ({self.select(self.outcomes / table)}) {table} ON {table}.id = facts.id"
+            for table in tables
+        )
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {entity} AS SELECT facts.*{made} "
+            f"FROM ({self.select(self.facts / entity)}) facts {joins}"
+        )
+
+
+def _placed(tree: E, table: str) -> E:
+    """The tree over the columns of a table."""
+    placed = tree.copy()
+    for column in placed.find_all(exp.Column):
+        column.set("table", exp.to_identifier(table))
+    return placed
+
+
+class Execution:
+    """Runs a plan over the internal tables in `facts` (a directory of Parquet files for each), and
+    writes each table of results to `outcomes/<table>/<part>.parquet`."""
+
+    def __init__(
+        self, connection: Connection, plan: Plan, catalogues: Mapping[str, Rows], facts: Path,
+        outcomes: Path,
+    ) -> None:  # fmt: skip
+        self.connection, self.plan, self.facts, self.outcomes = connection, plan, facts, outcomes
+        self.seconds: dict[str, float] = {}
+        self.sources = Sources(connection, facts, outcomes)
+        load_catalogues(connection, catalogues)
+
+    def group(self, passes: Sequence[Pass], part: Part | None) -> None:
+        """One group of passes over one part of the units, or over all there is."""
+        made = {one.target for one in passes}
+        self.sources.views(self.plan.reads(passes) - made, self.plan.scopes, part)
+        began = time.perf_counter()
+        last = ""
+
+        def note(one: Pass) -> None:
+            nonlocal began, last
+            now = time.perf_counter()
+            if last:
+                self.seconds[last] = self.seconds.get(last, 0.0) + now - began
+            began, last = now, one.target
+
+        leaves = self.plan.leaves(passes)
+        run_passes(self.connection, self.plan, passes, note, leaves)
+        now = time.perf_counter()
+        self.seconds[last] = self.seconds.get(last, 0.0) + now - began
+        for table in leaves:
+            self._write(table, part.number if part else 0)
+            self.connection.execute(f"DROP TABLE {table}")
+        self.seconds["write"] = self.seconds.get("write", 0.0) + time.perf_counter() - now
+
+    def _write(self, table: str, part: int) -> None:
+        """A table as Parquet, in the order of its records: the same bytes for the same facts. Wide
+        integers are decimals there: Parquet has no others that are exact."""
+        columns = self.connection.execute(f"DESCRIBE {table}").fetchall()
+        wide = [name for name, kind, *_ in columns if kind == "HUGEINT"]
+        replaced = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in wide)
+        star = f"* REPLACE ({replaced})" if wide else "*"
+        target = self.outcomes / table / f"part-{part:05}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(target) as path:
+            self.connection.execute(
+                f"COPY (SELECT {star} FROM {table} ORDER BY id) TO {literal(str(path))} "
+                "(FORMAT parquet)"
+            )
+
+
+def parts_of(connection: Connection, facts: Path, size: int) -> list[Part]:
+    """Ranges of practices with about so many scoring units each."""
+    source = f"read_parquet({literal(str(facts / 'scoring_unit' / '*.parquet'))})"
+    rows = connection.execute(
+        f"SELECT part_key, COUNT(*) FROM {source} GROUP BY part_key ORDER BY part_key"
+    ).fetchall()
+    parts: list[Part] = []
+    first, units = 0, 0
+    for key, count in rows:
+        if units and units + count > size:
+            parts.append(Part(len(parts), first, key - 1))
+            first, units = key, 0
+        units += count
+    last = rows[-1][0] if rows else 0
+    return [*parts, Part(len(parts), first, last)]

@@ -1,0 +1,236 @@
+"""Results in words: one row for every TIN/NPI, its statuses, the score that is used, and what that
+is in percent and in dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlglot import exp
+
+from finalrule.core import ir
+from finalrule.core.expressions import places_of
+from finalrule.evaluate.outcomes import output_types
+from finalrule.population import amounts, sql
+from finalrule.population.plan import Plan
+from finalrule.population.sql import E
+from finalrule.population.stored import amount_of, stored_columns
+from finalrule.tables.convert import literal
+from finalrule.values import Enumeration, Number
+
+CLINICIANS = "clinicians.parquet"
+# Whose outcome a column is: that of a scoring unit (the individual, the practice as a group, the
+# unit whose score is used), of the clinician in the individual's unit or in that of a practice that
+# reports as a group, or of the TIN/NPI itself.
+INDIVIDUAL, PRACTICE, USED = "individual", "practice", "used"
+OWN, GROUPED = "own", "grouped"
+TIN_NPI = "tin_npi"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the clinicians: an outcome of a rule and whose it is, or something else."""
+
+    name: str
+    rule: str = ""
+    of: str = ""
+
+
+COLUMNS = (
+    Column("tin"),
+    Column("npi"),
+    Column("practice_size"),
+    Column("eligibility_status", "eligibility_status", INDIVIDUAL),
+    Column("low_volume_status", "low_volume_status", INDIVIDUAL),
+    Column("any_data_submitted", "any_data_submitted", INDIVIDUAL),
+    Column("clinician_participation", "clinician_participation", OWN),
+    Column("reports_as_group"),
+    Column("group_eligibility_status", "eligibility_status", PRACTICE),
+    Column("group_adjustment_applies", "clinician_adjustment_applies", GROUPED),
+    Column("score_used"),
+    Column("final_score", "final_score", USED),
+    Column("adjustment_factor", "adjustment_factor", USED),
+    Column("additional_adjustment_factor", "additional_adjustment_factor", USED),
+    Column("covered_charges"),
+    Column("adjustment_applies", "payment_adjustment_applies", TIN_NPI),
+    Column("total_adjustment", "payment_adjustment_factor", TIN_NPI),
+    Column("increase", "increase", TIN_NPI),
+    Column("reduction", "reduction", TIN_NPI),
+    Column("additional_payment", "additional_payment", TIN_NPI),
+    Column("adjustment_amount", "adjustment_amount", TIN_NPI),
+)
+_SCORE = "available_score"
+_CHOSEN = "final_score_used"
+
+
+class Words:
+    """Outcomes of a plan as columns for people."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.rules = {rule.name: rule for rule in plan.program.rules}
+        self.roundings = {one.name: one for one in plan.program.roundings}
+        self._columns = {(one.table, one.name): one.tree for one in stored_columns(plan)}
+
+    def outcome(self, rule: str, alias: str) -> str:
+        """An outcome as it is printed: a number rounded by the rule that prints it."""
+        shape = self.plan.shapes[rule, ""]
+        type_ = output_types(self.rules[rule])[""]
+        if isinstance(type_, Number):
+            tree = self._printed(self.rules[rule], type_)
+        else:
+            tree = self._columns[self.plan.tables[rule], shape.column]
+            if isinstance(type_, Enumeration):
+                tree = _member(tree, type_)
+        return _of(tree, alias)
+
+    def _printed(self, rule: ir.AnyRule, type_: Number) -> E:
+        rounding = self.roundings[rule.prints]
+        places = places_of(rounding.places, rounding.unit)
+        found = amounts.rounded(
+            amount_of(self.plan.shapes[rule.name, ""]), places, rounding.mode, _as_is
+        )
+        # A percent is shown times a hundred.
+        shown = rounding.places
+        scaled = sql.both(exp.Mul, found.numerator, sql.number(10**places // found.unit))
+        decimal = exp.Cast(
+            this=scaled, to=exp.DataType.build(f"DECIMAL({18 if shown < 9 else 38}, 0)")
+        )
+        if not shown:
+            return decimal
+        return sql.both(exp.Mul, decimal, exp.Literal.number(f"0.{'0' * (shown - 1)}1"))
+
+
+def _as_is(tree: E, hint: str) -> E:
+    return tree
+
+
+def _member(tree: E, type_: Enumeration) -> E:
+    return sql.case(
+        [
+            (sql.both(exp.EQ, tree, sql.number(place)), sql.text(member))
+            for place, member in enumerate(type_.members)
+        ],
+        None,
+    )
+
+
+def _of(tree: E, alias: str) -> str:
+    """The tree over the columns of a table, as text."""
+    placed = tree.copy()
+    for column in list(placed.find_all(exp.Column)):
+        column.set("table", exp.to_identifier(alias))
+    return placed.sql(dialect="duckdb")
+
+
+def clinicians(plan: Plan) -> str:
+    """The query: a row for each TIN/NPI, `n` being its name. It reads the tables of results and of
+    facts by name."""
+    found = _Columns(plan)
+    listed = ", ".join(f"{found.sql(column)} AS {column.name}" for column in COLUMNS)
+    return f"SELECT {listed} FROM tin_npi_names n {found.joins()}"
+
+
+def changed_clinicians(plan: Plan, changed: Collection[str], run: Path) -> str:
+    """The same rows of a finished run, in which TIN/NPIs stand in the order of their ids; what
+    depends on changed rules is taken from the plan's tables."""
+    found = _Columns(plan)
+    replaced = ", ".join(
+        f"{found.sql(column)} AS {column.name}" for column in COLUMNS if _depends(column, changed)
+    )
+    source = f"read_parquet({literal(str(run / CLINICIANS))}, file_row_number = true)"
+    star = f"n.* EXCLUDE (id) REPLACE ({replaced})" if replaced else "n.* EXCLUDE (id)"
+    return (
+        f"SELECT {star} FROM (SELECT * RENAME (file_row_number AS id) FROM {source}) n "
+        f"{found.joins()}"
+    )
+
+
+def _depends(column: Column, changed: Collection[str]) -> bool:
+    """Whether a column may be another one when the outcomes of some rules are."""
+    if column.of == USED or column.name == "score_used":
+        return column.rule in changed or _CHOSEN in changed
+    return column.rule in changed
+
+
+class _Columns:
+    """SQL of the columns of TIN/NPIs `n`, and of what is joined to these for them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._words, self._tables, self._kinds = Words(plan), plan.tables, _kinds(plan)
+        self._joins: dict[str, str] = {}
+
+    def sql(self, column: Column) -> str:
+        match column.name:
+            case "tin" | "npi":
+                return f"n.{column.name}"
+            case "practice_size":
+                return f"CAST({self._size()}.clinicians AS INTEGER)"
+            case "reports_as_group":
+                return f"{self._score('group')}.id IS NOT NULL"
+            case "score_used":
+                return _of(_member(sql.column("kind"), self._kinds), self._used())
+            case "covered_charges":
+                self._join("charged", "JOIN tin_npi charged ON charged.id = n.id")
+                return "CAST(charged.covered_charges AS DECIMAL(18, 0)) * 0.01"
+        return self._words.outcome(column.rule, self._results(column))
+
+    def joins(self) -> str:
+        """What the columns asked for so far are read from."""
+        return " ".join(self._joins.values())
+
+    def _join(self, alias: str, join: str) -> str:
+        self._joins.setdefault(alias, join)
+        return alias
+
+    def _results(self, column: Column) -> str:
+        """The results of a column's rule, for the record whose outcome it is."""
+        table, record = self._tables[column.rule], self._record(column.of)
+        alias = f"{column.of}_{table}"
+        return self._join(alias, f"LEFT JOIN {table} {alias} ON {alias}.id = {record}")
+
+    def _record(self, of: str) -> str:
+        if of == TIN_NPI:
+            return "n.id"
+        if of == USED:
+            return f"{self._used()}.scoring_unit_id"
+        if of == PRACTICE:
+            return f"{self._practice()}.scoring_unit_id"
+        score = self._score("group" if of == GROUPED else "individual")
+        return f"{score}.{'scoring_unit_id' if of == INDIVIDUAL else 'clinician_id'}"
+
+    def _score(self, kind: str) -> str:
+        """The score of a kind that a TIN/NPI can have."""
+        number, alias = self._kinds.members.index(kind), f"{kind}_score"
+        on = f"{alias}.tin_npi_id = n.id AND {alias}.kind = {number}"
+        return self._join(alias, f"LEFT JOIN {_SCORE} {alias} ON {on}")
+
+    def _used(self) -> str:
+        """The score that is used."""
+        chosen = self._tables[_CHOSEN]
+        query = (
+            f"SELECT s.* FROM {_SCORE} s JOIN {chosen} c ON c.id = s.id "
+            f"WHERE {self._words.outcome(_CHOSEN, 'c')}"
+        )
+        return self._join(USED, f"LEFT JOIN ({query}) {USED} ON {USED}.tin_npi_id = n.id")
+
+    def _practice(self) -> str:
+        """The practice's unit."""
+        query = "SELECT id AS scoring_unit_id, tin FROM unit_names WHERE entity_type = 'group'"
+        return self._join(PRACTICE, f"LEFT JOIN ({query}) {PRACTICE} ON {PRACTICE}.tin = n.tin")
+
+    def _size(self) -> str:
+        """How many TIN/NPIs a practice has."""
+        query = "SELECT part_key, COUNT(*) AS clinicians FROM tin_npi GROUP BY part_key"
+        return self._join("size", f"JOIN ({query}) size ON size.part_key = n.part_key")
+
+
+def _kinds(plan: Plan) -> Enumeration:
+    """The kinds of final score that a TIN/NPI can have."""
+    found = next(
+        key.type for one in plan.program.entities if one.name == _SCORE
+        for key in one.keys if key.name == "kind"
+    )  # fmt: skip
+    assert isinstance(found, Enumeration)
+    return found

@@ -1,0 +1,273 @@
+"""A policy over a population's facts: read and checked, scored part by part, made budget neutral,
+and written with a manifest. Everything is there in the end, or nothing is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from finalrule import __version__
+from finalrule.cache import whole_file, write_whole
+from finalrule.core import ir
+from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
+from finalrule.evaluate.outcomes import output_types
+from finalrule.evaluate.scalar import Evaluator
+from finalrule.population import index
+from finalrule.population.decode import Decoder
+from finalrule.population.dimensions import catalogue_rows
+from finalrule.population.plan import Pass, Plan, compile_population
+from finalrule.runs.execute import Execution, Part, connect, parts_of
+from finalrule.runs.request import MANIFEST, PLAN, Done, Progress, Request, begin
+from finalrule.runs.results import CLINICIANS, clinicians
+from finalrule.runs.storage import writing
+from finalrule.tables.convert import literal
+from finalrule.tables.read import read_tables
+from finalrule.values import show
+
+UNITS_IN_A_PART = 420_000
+NAMES = ("unit_names", "tin_npi_names")
+DURATIONS = "durations.json"
+# What DuckDB takes for a pattern of names.
+_NOT_IN_A_PATH = "*?[]"
+# What a run says of the figures that decide it most.
+_FIGURES = (
+    "performance_threshold", "additional_performance_threshold", "applicable_percent",
+    "scaling_factor_limit", "additional_factor.at_threshold", "additional_factor.at_100",
+    "additional_factor.funds", "additional_factor.scaling_limit",
+)  # fmt: skip
+Note = Callable[[str, int, int], None]
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What later stages know of the facts that were read."""
+
+    facts_digest: str
+    digests: dict[str, str]
+    rows: dict[str, int]
+    counts: dict[str, int]
+    rejected: dict[str, dict[str, int]]
+    absent: tuple[str, ...]
+    never_null: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A run that is whole: what its manifest says, and the stages that an earlier attempt had
+    finished, which were not done again."""
+
+    manifest: dict[str, Any]
+    taken_over: tuple[str, ...]
+
+
+def run(
+    evaluator: Evaluator, facts: Path, out: Path, *, settings: Sequence[str] = (),
+    resume: bool = False, threads: int = 2, memory: str = "4GB",
+    rejected_limit: Fraction = Fraction(1, 100), note: Note = lambda stage, done, of: None,
+) -> Ran:  # fmt: skip
+    """Run a policy over the tables in `facts` and write the run to `out`. `note` is told what comes
+    next, how many stages are done, and how many there are.
+
+    Raises Failure where the tables are not what they must be, a rule cannot be computed, or memory
+    or disk do not suffice. Then `out` is not there, and finished stages are kept for `resume`;
+    where too many rows are rejected, they are in `OUT.rejected.parquet`."""
+    program = evaluator.program
+    out = out.resolve()
+    _check_places(facts.resolve(), out)
+    request = Request(
+        program.policy, program.digest, __version__, tuple(settings), _files(facts),
+        str(rejected_limit),
+    )  # fmt: skip
+    with writing(out, memory), begin(out, request, resume) as progress:
+        return _Run(evaluator, facts, progress, request, threads, memory, rejected_limit, note).go()
+
+
+def _check_places(facts: Path, out: Path) -> None:
+    """Raise Failure for a place where no run can be."""
+    if out.is_relative_to(facts):
+        message, help = f"{out} is inside the facts", "choose a directory outside of them"
+    elif not out.name or set(str(out)) & set(_NOT_IN_A_PATH):
+        message, help = f"`{out}` cannot be where a run is", "choose a path without * ? [ ]"
+    else:
+        return
+    raise Failure([Diagnostic("out-not-possible", message, (Label(Pointer(str(out), "")),), help)])
+
+
+class _Run:
+    def __init__(
+        self, evaluator: Evaluator, facts: Path, progress: Progress, request: Request,
+        threads: int, memory: str, rejected_limit: Fraction, note: Note,
+    ) -> None:  # fmt: skip
+        self.evaluator, self.program = evaluator, evaluator.program
+        self.input, self.progress, self.request = facts, progress, request
+        self.threads, self.memory, self.limit = threads, memory, rejected_limit
+        self.note = note
+        self.folder = progress.folder
+        self.stages_done, self.stages = 0, 0
+        self.seconds: dict[str, float] = {}
+        self.taken_over: list[str] = []
+
+    def go(self) -> Ran:
+        read = msgspec.convert(self._stage("read", self._read), Read)
+        catalogues = catalogue_rows(self.evaluator.catalogues)
+        plan = compile_population(
+            self.program,
+            {name: one.dimension for name, one in catalogues.items()},
+            never_null={
+                (entity, fact) for entity, facts in read.never_null.items() for fact in facts
+            },
+            only=rules_of(self.program),
+        )
+        with connect(self.threads, self.memory, self.progress.scratch) as connection:
+            execution = Execution(
+                connection, plan, catalogues, self.folder / "facts", self.folder / "outcomes"
+            )
+            parts = parts_of(connection, self.folder / "facts", UNITS_IN_A_PART)
+            groups = plan.groups()
+            self.stages = 3 + sum(len(parts) if _in_parts(plan, one) else 1 for one in groups)
+            for passes in groups:
+                for part in parts if _in_parts(plan, passes) else [None]:
+                    self._stage(_name(passes, part), partial(execution.group, passes, part))
+            execution.sources.views({*plan.results, *plan.scopes, *NAMES})
+            self._stage("clinicians", partial(self._clinicians, connection, plan))
+            manifest = self._manifest(connection, plan, read)
+        write_whole(self.folder / PLAN, index.written(plan))
+        write_whole(self.folder / DURATIONS, msgspec.json.encode(self.seconds))
+        write_whole(self.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        self.progress.complete()
+        self._tell("", self.stages)
+        return Ran(manifest, tuple(self.taken_over))
+
+    def _tell(self, stage: str, done: int) -> None:
+        self.note(stage, done, max(self.stages, done))
+
+    def _stage(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do a stage, or take over what it came to where an earlier attempt finished it."""
+        self._tell(name, self.stages_done)
+        done = self.progress.finished(name)
+        if done is not None:
+            self.taken_over.append(name)
+        else:
+            began = time.perf_counter()
+            data = work()
+            done = Done(round(time.perf_counter() - began, 3), data)
+            self.progress.finish(name, done)
+        self.seconds[name] = done.seconds
+        self.stages_done += 1
+        return done.data
+
+    def _read(self) -> Any:
+        """Read and check the facts; what is known of them, as data. Raises Failure, also where they
+        are others by now than when the run was asked for."""
+        out = self.progress.out
+        found = read_tables(
+            self.program, self.input, self.folder, threads=self.threads, memory=self.memory,
+            rejected_limit=self.limit, rejected_to=out.with_name(f"{out.name}.rejected.parquet"),
+            program_facts={"whole_population": True},
+            progress=lambda table, done, of: self.note(f"read {table}".strip(), 0, 1),
+        )  # fmt: skip
+        if _files(self.input) != self.request.files:
+            raise Failure([Diagnostic(
+                "facts-changed", "the facts were changed while they were read",
+                (Label(Pointer(str(self.input), "")),), "run it again when nobody writes to them",
+            )])  # fmt: skip
+        read = Read(
+            found.digest, dict(found.digests), dict(found.rows), dict(found.counts),
+            {name: dict(reasons) for name, reasons in found.rejected.items()}, found.absent,
+            {name: tuple(sorted(facts)) for name, facts in found.never_null.items()},
+            tuple(one.message for one in found.notes),
+        )  # fmt: skip
+        return msgspec.to_builtins(read)
+
+    def _clinicians(self, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+        with whole_file(self.folder / CLINICIANS) as path:
+            connection.execute(
+                f"COPY ({clinicians(plan)} ORDER BY n.id) TO {literal(str(path))} (FORMAT parquet)"
+            )
+
+    def _manifest(
+        self, connection: duckdb.DuckDBPyConnection, plan: Plan, read: Read
+    ) -> dict[str, Any]:
+        return {
+            "policy": self.program.policy, "title": self.program.title,
+            "policy_digest": self.program.digest, "engine_version": __version__,
+            "performance_year": self.program.performance_year,
+            "payment_year": self.program.payment_year, "settings": list(self.request.settings),
+            "facts_digest": read.facts_digest, "facts": read.digests, "rows": read.rows,
+            "records": read.counts, "rejected": read.rejected, "absent": list(read.absent),
+            "notes": list(read.notes), "figures": figures_of(self.program),
+            "program": program_outcomes(connection, plan),
+        }  # fmt: skip
+
+
+def rules_of(program: ir.Program) -> list[str]:
+    """The rules that a run computes: those of the trees that its tables have."""
+    roots = {one.name: one.parent for one in program.entities}
+
+    def root(entity: str) -> str:
+        while roots[entity]:
+            entity = roots[entity]
+        return entity
+
+    return [rule.name for rule in program.rules if root(rule.entity) == "program"]
+
+
+def figures_of(program: ir.Program) -> dict[str, str]:
+    """The figures that a run's results rest on most, as the year file shows them."""
+    found = {}
+    for one in program.parameters:
+        if one.name in _FIGURES and isinstance(one.value, ir.Num):
+            found[one.name] = show(one.value.value, one.type)
+    return found
+
+
+def program_outcomes(
+    connection: duckdb.DuckDBPyConnection, plan: Plan
+) -> dict[str, dict[str, str | None]]:
+    """What the rules of the program came to: as printed, exactly, and what decided it."""
+    decoder = Decoder(plan)
+    found: dict[str, dict[str, str | None]] = {}
+    for rule in plan.program.rules:
+        if rule.entity != "program" or rule.name not in plan.packed:
+            continue
+        result = connection.execute(f"SELECT * FROM {plan.tables[rule.name]}")
+        names = [one[0] for one in result.description]
+        (row,) = result.fetchall()
+        decision = decoder.decision(rule.name, dict(zip(names, row, strict=True)))
+        value = decision.values[""]
+        known = value if isinstance(value, Fraction) else None
+        found[rule.name] = {
+            "value": None if known is None else show(known, output_types(rule)[""]),
+            "exact": None if known is None else str(known),
+            "winner": decision.winner,
+        }
+    return found
+
+
+def _in_parts(plan: Plan, passes: Sequence[Pass]) -> bool:
+    """Whether a group's units are taken in parts: the first such group, which reads all records."""
+    first = next(one for one in plan.passes if plan.scopes[one.entity])
+    return passes[0].group == first.group
+
+
+def _name(passes: Sequence[Pass], part: Part | None) -> str:
+    group = f"pass-{passes[0].group}"
+    return f"{group}-{part.number:05}" if part else group
+
+
+def _files(facts: Path) -> tuple[tuple[str, int, int], ...]:
+    """The files of a directory: names, sizes and times."""
+    found = []
+    for path in sorted(facts.rglob("*")) if facts.is_dir() else []:
+        if path.is_file():
+            about = path.stat()
+            found.append((str(path.relative_to(facts)), about.st_size, about.st_mtime_ns))
+    return tuple(found)

@@ -1,0 +1,66 @@
+"""A whole year of clinicians: a policy run with everything it records, beside the query that an
+expert writes by hand for the final scores alone (yardstick.py), over the same tables."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bench.yardstick import final_scores
+from finalrule.load import load_evaluator, load_program
+from finalrule.runs.run import run
+from finalrule.synth.make import make_nation
+
+POLICY = "2020-proposed"
+CLINICIANS = 1_484_160
+THREADS = 2
+
+
+@pytest.fixture(scope="module")
+def nation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("nation") / "tables"
+    made = make_nation(load_program(POLICY), CLINICIANS, 1, out, THREADS)
+    results = made.rows["measure_results"]
+    print(f"\n{CLINICIANS:,} clinicians, {results:,} measure results")
+    return out
+
+
+def unit_scores(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
+    """Make the table `ours` (tin, npi, entity_id, hundredths) of a run's outcomes."""
+    for table in sorted((out / "outcomes").glob("scoring_unit_*")):
+        columns = connection.execute(f"DESCRIBE FROM '{table}/*.parquet'").fetchall()
+        if any(column[0] == "final_score" for column in columns):
+            connection.execute(
+                "CREATE TABLE ours AS SELECT tin, npi, entity_id, final_score AS hundredths "
+                f"FROM '{table}/*.parquet' JOIN '{out}/facts/unit_names/*.parquet' USING (id)"
+            )
+
+
+def test_a_nation(nation: Path, tmp_path: Path) -> None:
+    by_hand = duckdb.connect(config={"threads": THREADS})
+    start = time.perf_counter()
+    final_scores(by_hand, nation)
+    base = time.perf_counter() - start
+    out = tmp_path / "run"
+    start = time.perf_counter()
+    run(load_evaluator(POLICY), nation, out, threads=THREADS)
+    seconds = time.perf_counter() - start
+    unit_scores(by_hand, out)
+    units, missing, different, far = by_hand.execute(
+        """SELECT count(*), count(*) FILTER (WHERE ours.tin IS NULL AND ours.entity_id IS NULL
+             OR by_hand.tin IS NULL AND by_hand.entity_id IS NULL),
+           count(*) FILTER (WHERE hundredths IS DISTINCT FROM round(final_score * 100)),
+           count(*) FILTER (WHERE abs(hundredths - round(final_score * 100)) > 1)
+         FROM ours FULL JOIN yardstick AS by_hand
+           ON (ours.tin, ours.npi, ours.entity_id)
+             IS NOT DISTINCT FROM (by_hand.tin, by_hand.npi, by_hand.entity_id)"""
+    ).fetchall()[0]
+    print(f"\na run, read, checked, scored and explained: {seconds:.1f} s, {seconds / base:.2f} x "
+          f"the query by hand, in doubles, of final scores alone ({base:.1f} s); of {units:,} "
+          f"final scores {different:,} differ, {far:,} by more than .01")  # fmt: skip
+    assert missing == far == 0
+    assert different < units / 10_000
+    assert seconds < 10 * base
