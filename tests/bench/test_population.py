@@ -3,6 +3,9 @@ expert writes by hand for the final scores alone (yardstick.py), over the same t
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,8 +13,12 @@ import duckdb
 import pytest
 
 from bench.yardstick import final_scores
-from finalrule.load import load_evaluator, load_program
-from finalrule.runs.run import run
+from finalrule.load import load_program
+from finalrule.report.summary import summarize
+from finalrule.runs.execute import connect
+from finalrule.runs.request import read_manifest
+from finalrule.runs.what_if import CLINICIANS as CLINICIANS_TABLE
+from finalrule.runs.what_if import changed
 from finalrule.synth.make import make_nation
 
 POLICY = "2020-proposed"
@@ -39,15 +46,23 @@ def unit_scores(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
             )
 
 
+def measured(tables: Path, out: Path) -> tuple[float, float]:
+    """Seconds and peak memory (GB) of a run in a process of its own."""
+    arguments = ["run", "--policy", POLICY, "--facts", str(tables), "--out", str(out)]
+    start = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-m", "finalrule", *arguments]) as process:
+        _, status, used = os.wait4(process.pid, 0)
+    assert status == 0
+    return time.perf_counter() - start, used.ru_maxrss / 1e6
+
+
 def test_a_nation(nation: Path, tmp_path: Path) -> None:
     by_hand = duckdb.connect(config={"threads": THREADS})
     start = time.perf_counter()
     final_scores(by_hand, nation)
     base = time.perf_counter() - start
     out = tmp_path / "run"
-    start = time.perf_counter()
-    run(load_evaluator(POLICY), nation, out, threads=THREADS)
-    seconds = time.perf_counter() - start
+    seconds, memory = measured(nation, out)
     unit_scores(by_hand, out)
     units, missing, different, far = by_hand.execute(
         """SELECT count(*), count(*) FILTER (WHERE ours.tin IS NULL AND ours.entity_id IS NULL
@@ -58,9 +73,27 @@ def test_a_nation(nation: Path, tmp_path: Path) -> None:
            ON (ours.tin, ours.npi, ours.entity_id)
              IS NOT DISTINCT FROM (by_hand.tin, by_hand.npi, by_hand.entity_id)"""
     ).fetchall()[0]
-    print(f"\na run, read, checked, scored and explained: {seconds:.1f} s, {seconds / base:.2f} x "
-          f"the query by hand, in doubles, of final scores alone ({base:.1f} s); of {units:,} "
-          f"final scores {different:,} differ, {far:,} by more than .01")  # fmt: skip
+    print(f"\na run, read, checked, scored and explained: {seconds:.1f} s and {memory:.1f} GB, "
+          f"{seconds / base:.2f} x the query by hand, in doubles, of final scores alone "
+          f"({base:.1f} s); of {units:,} final scores {different:,} differ, "
+          f"{far:,} by more than .01")  # fmt: skip
     assert missing == far == 0
     assert different < units / 10_000
-    assert seconds < 10 * base
+    with connect(THREADS, "4GB", tmp_path / "scratch") as connection:
+        start = time.perf_counter()
+        found = changed(connection, out, read_manifest(out), ["performance_threshold=60"])
+        summarize(connection, CLINICIANS_TABLE, found.manifest)
+        again = time.perf_counter() - start
+    print(f"a changed performance threshold, {len(found.rules)} of {found.of_rules} rules again, "
+          f"and the new summary: {again:.1f} s, {again / seconds:.3f} x the run")  # fmt: skip
+    assert again < seconds / 4
+
+
+def test_twice_the_nation(nation: Path, tmp_path: Path) -> None:
+    twice = tmp_path / "tables"
+    make_nation(load_program(POLICY), 2 * CLINICIANS, 2, twice, THREADS)
+    once, _ = measured(nation, tmp_path / "once")
+    seconds, memory = measured(twice, tmp_path / "twice")
+    print(f"\ntwice the nation: {seconds:.1f} s and {memory:.1f} GB, "
+          f"{seconds / once:.2f} x the nation ({once:.1f} s)")  # fmt: skip
+    assert seconds < 3 * once

@@ -13,7 +13,6 @@ from finalrule.benchmarks.results import RELATION, make_results
 from finalrule.core.expressions import Unknown
 from finalrule.evaluate.generate import Generator
 from finalrule.evaluate.scalar import Evaluator
-from finalrule.population.agree import generated
 from finalrule.tables.from_cases import write_cases
 
 CASES = 300
@@ -21,7 +20,8 @@ CASES = 300
 
 def test_agree_with_the_exact_evaluator(evaluator: Evaluator, tmp_path: Path) -> None:
     program = evaluator.program
-    cases = generated(Generator(program, evaluator.catalogues), 7, range(CASES))
+    generator = Generator(program, evaluator.catalogues)
+    cases = [generator.case(f"7:{number}") for number in range(CASES)]
     with duckdb.connect() as connection:
         write_cases(program, cases, connection)
         for entity in program.entities:

@@ -1,9 +1,10 @@
 """What the documents show is what the commands print.
 
 A block marked with a file's path is quoted from it. A block marked `console` holds commands
-(`$ finalrule ...`) and what they print (on standard output, else on standard error). A line `...`
-in the output stands for any lines that are left out. With FINALRULE_WRITE_DOCS set, blocks without
-such a line are written anew instead of being compared.
+(`$ finalrule ...`) and what they print (on standard output, else on standard error). The commands
+of a document follow each other in one folder, where everything of the repository is, and what they
+make stays as long as the test. A line `...` in the output stands for any lines that are left out.
+With FINALRULE_WRITE_DOCS set, blocks without such a line are written anew, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -27,11 +28,20 @@ DOCUMENTS = sorted(
 )
 
 
-def output_of(command: str) -> str:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the commands are given."""
+    for path in ROOT.iterdir():
+        if not path.name.startswith("."):
+            (tmp_path / path.name).symlink_to(path)
+    return tmp_path
+
+
+def output_of(command: str, folder: Path) -> str:
     arguments = shlex.split(command)[1:]
     done = subprocess.run(
         [sys.executable, "-m", "finalrule", *arguments],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "engine")},
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT / "engine")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.stdout or done.stderr
@@ -57,28 +67,32 @@ def matches(shown: str, printed: str) -> bool:
     )
 
 
-def rewritten(block: str) -> str:
+def rewritten(block: str, folder: Path) -> str:
     lines = []
     for part in re.split(r"^(?=\$ )", block, flags=re.M):
         head = re.match(r"\$ (?:.*\\\n)*.*\n?", part)
-        if head is None or re.search(r"^\.\.\.$", part, flags=re.M):
+        if head is None:
             lines.append(part)
             continue
         ((command, _),) = commands_of(part)
-        lines.append(f"{head.group().rstrip()}\n\n{output_of(command).strip(chr(10))}\n\n")
+        printed = output_of(command, folder).strip("\n")
+        if re.search(r"^\.\.\.$", part, flags=re.M):
+            lines.append(part)
+        else:
+            lines.append(f"{head.group().rstrip()}\n\n{printed}\n\n")
     return "".join(lines).rstrip("\n") + "\n"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_blocks_show_what_is_printed(document: Path) -> None:
+def test_blocks_show_what_is_printed(document: Path, folder: Path) -> None:
     text = document.read_text(encoding="utf-8")
     if os.environ.get("FINALRULE_WRITE_DOCS"):
-        fresh = BLOCK.sub(lambda match: f"```console\n{rewritten(match[1])}```", text)
+        fresh = BLOCK.sub(lambda match: f"```console\n{rewritten(match[1], folder)}```", text)
         document.write_text(fresh, encoding="utf-8")
-        text = fresh
+        return
     for block in BLOCK.findall(text):
         for command, shown in commands_of(block):
-            printed = output_of(command)
+            printed = output_of(command, folder)
             assert matches(shown, printed), f"{command}\n--- printed ---\n{printed}"
 
 

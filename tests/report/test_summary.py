@@ -227,6 +227,13 @@ def test_what_is_not_determined(summarized: Summarized) -> None:
         # Who reports as a group has its adjustment or not; unknown, nobody can say.
         ({"status": "low_volume", "reports": True, "group": "mips_eligible",
           "group_applies": None}, "undetermined"),
+        ({"status": "low_volume", "reports": True, "group": "opted_in", "group_applies": None},
+         "undetermined"),
+        # The individual alone could have opted in, or CMS states that the group is eligible.
+        ({"status": "voluntary"}, "potentially_eligible"),
+        ({"status": "opt_in_eligible"}, "potentially_eligible"),
+        ({"status": "eligible_through_group"}, "potentially_eligible"),
+        ({"status": "low_volume"}, "below_low_volume"),
         ({"status": "low_volume", "reports": None, "group": "mips_eligible"},
          "potentially_eligible"),
         # An entity may have the score where none is known to be used.

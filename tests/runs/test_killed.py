@@ -8,10 +8,9 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.tables.read import read_tables
@@ -21,13 +20,9 @@ HERE = Path(__file__).parent
 KILLS = 20
 
 
-@pytest.fixture(scope="module")
-def attempts(
-    nation: Path, evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[str, Any]]:
+def attempts(nation: Path, evaluator: Evaluator, folder: Path) -> list[dict[str, Any]]:
     """What came of each attempt. They have one thread, and another order of sets, than the
     undisturbed run."""
-    folder = tmp_path_factory.mktemp("killed")
     read = read_tables(evaluator.program, nation, folder / "read", threads=2, memory="1GB",
                        program_facts={"whole_population": True})  # fmt: skip
     never_null = [(entity, fact) for entity, facts in read.never_null.items() for fact in facts]
@@ -41,23 +36,23 @@ def attempts(
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_there_is_a_whole_run_or_none(attempts: list[dict[str, Any]], whole: Whole) -> None:
+def test_a_run_that_is_killed(
+    nation: Path, evaluator: Evaluator, whole: Whole, tmp_path: Path
+) -> None:
     expected = {
         name: hashlib.sha256(data).hexdigest() for name, data in content(whole.path).items()
     }
-    assert sum(one["killed"] for one in attempts) == KILLS
-    ended = [one["files"] for one in attempts if one["files"] is not None]
+    found = attempts(nation, evaluator, tmp_path)
+    assert sum(one["killed"] for one in found) == KILLS
+    ended = [one["files"] for one in found if one["files"] is not None]
     # The first was not disturbed, and of twenty moments some come late.
     assert len(ended) > 1
     for files in ended:
         assert files.pop("durations.json")
         assert files == expected
-
-
-def test_what_is_finished_is_not_done_again(attempts: list[dict[str, Any]]) -> None:
-    """The time of a stage's mark does not change from one attempt to the next."""
+    # What is finished is not done again: the time of its mark stays.
     kept = 0
-    for before, after in zip(attempts, attempts[1:], strict=False):
+    for before, after in pairwise(found):
         if after["files"] is None:
             assert before["marks"].items() <= after["marks"].items()
             kept += len(before["marks"])

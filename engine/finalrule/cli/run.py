@@ -51,13 +51,13 @@ def run(
       finalrule run --policy 2020-final --facts facts --out runs/2020-final
       finalrule report runs/2020-final
 
-    Exit codes: 0 the run is whole, 2 the policy or the tables have errors, or memory or disk do not
-    suffice; then there is no --out.
+    Exit codes: 0 the run is whole, 1 interrupted, 2 the policy or the tables have errors, or memory
+    or disk do not suffice; but for 0 there is no --out.
     """
     from finalrule.runs.run import run as run_policy
 
     evaluator = load_evaluator(policy, settings)
-    with _progress() as note:
+    with _resumable(), _progress() as note:
         ran = run_policy(
             evaluator, facts, out, settings=settings, resume=resume, threads=threads,
             memory=memory, rejected_limit=_share(rejected), note=note,
@@ -67,6 +67,16 @@ def run(
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         _show(ran, facts, out)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say what an interrupted run is good for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("the same command with --resume takes over what is finished", err=True)
+        raise
 
 
 def _share(percent: str) -> Fraction:

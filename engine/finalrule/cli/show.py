@@ -17,9 +17,14 @@ from finalrule.show.text import text
 @click.command()
 @click.argument("words", nargs=-1, metavar="[POLICY] [NAME]")
 @click.option("--policy", "stated", metavar="ID", help="The policy, where only NAME is given.")
+@click.option("--sql", "as_sql", is_flag=True,
+              help="The SQL that a run computes rules with: of the rule NAME and all that it "
+                   "reads, or of every rule.")  # fmt: skip
+@click.option("--dialect", type=click.Choice(["duckdb", "spark"]), default="duckdb",
+              show_default=True, help="Whose SQL --sql is.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               show_default=True)  # fmt: skip
-def show(words: tuple[str, ...], stated: str | None, form: str) -> None:
+def show(words: tuple[str, ...], stated: str | None, as_sql: bool, dialect: str, form: str) -> None:
     """Show a policy, or what it says of a name.
 
     Without NAME: the policy's years, parameters by part of the regulation, rounding rules, tables,
@@ -36,10 +41,14 @@ def show(words: tuple[str, ...], stated: str | None, form: str) -> None:
       finalrule show 2020-final benchmark.236.mips_cqm
       finalrule show facts --policy 2020-final
       finalrule show tables --policy 2020-final
+      finalrule show --sql --policy 2020-final low_volume_status
 
     Exit codes: 0, 2 where there is no such policy or name, or the policy does not compile.
     """
     policy, name = _policy_and_name(words, stated)
+    if as_sql:
+        click.echo(_sql(policy, name, dialect, form))
+        return
     if policy is None:
         ids = list(find_policies(policies_root()))
         click.echo(json.dumps({"format": FORMAT, "policies": ids}) if form == "json"
@@ -52,6 +61,20 @@ def show(words: tuple[str, ...], stated: str | None, form: str) -> None:
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         click.echo("\n\n".join(text(one, policy) for one in found))
+
+
+def _sql(policy: str | None, rule: str | None, dialect: str, form: str) -> str:
+    from finalrule.load import load_evaluator
+    from finalrule.runs.run import rules_of
+    from finalrule.show.sql import sql_data, sql_text
+
+    if policy is None:
+        raise click.UsageError("--sql of which policy? Add --policy ID.")
+    evaluator = load_evaluator(policy)
+    data = sql_data(evaluator, rules_of(evaluator.program), rule, dialect)
+    if form == "json":
+        return json.dumps({"format": FORMAT, **data}, indent=2, ensure_ascii=False)
+    return sql_text(data)
 
 
 def _policy_and_name(words: tuple[str, ...], stated: str | None) -> tuple[str | None, str | None]:

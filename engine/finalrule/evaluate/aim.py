@@ -1,91 +1,78 @@
-"""Cases aimed at a clause, row or piece: facts are set as its condition asks, from the condition back
-through the outcomes that it reads to facts.
-
-What is set once stays, so that of several ways one is found that goes together with what was asked
-before. Where none is the clause does not win, and the case is as good as another one.
-"""
+"""Cases aimed at a clause, row or piece, or at a sum: facts are set as its condition asks, so that
+rules with many conditions are decided every way."""
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 from random import Random
-from typing import TypeVar
 
 from finalrule.core import ir
-from finalrule.core.expressions import Unknown, constant_value, prepare
+from finalrule.core.walk import nodes
 from finalrule.diagnostics import Failure
-from finalrule.evaluate.generate import (
-    GENERATED,
-    INDIVIDUAL,
-    ITS_ONLY,
-    Generator,
-    is_individual,
-)
-from finalrule.evaluate.lets import inline, inlined_lets, is_constant
+from finalrule.evaluate.ask import Asking, Rules
+from finalrule.evaluate.generate import ITS_ONLY, Generator, is_individual
 from finalrule.evaluate.outcomes import winners
 from finalrule.evaluate.scalar import Evaluator
-from finalrule.evaluate.thresholds import NOWHERE, smallest_step
-from finalrule.evaluate.types import Types
-from finalrule.facts.case import Case, Given, Record
-from finalrule.values import Enumeration, Number, Value, YesNo, within
+from finalrule.facts.case import Case, Record
+from finalrule.values import Value
 
-T = TypeVar("T")
-
-_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
-_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-# Conditions on the way from an outcome to facts, those of one attempt in all, and attempts.
-_DEEP, _CONDITIONS, _ATTEMPTS = 60, 1500, 3
-# Records that are added for it, and catalogue records that are tried.
-_ADDED, _RECORDS = 12, 5
+_ATTEMPTS = 3
 
 
 class Aim:
     """A program made ready to aim cases."""
 
     def __init__(self, evaluator: Evaluator, generator: Generator) -> None:
-        program = evaluator.program
-        self.evaluator, self.generator = evaluator, generator
-        self.types = Types(program)
-        self.year = program.performance_year
-        self.rules: dict[str, ir.AnyRule] = {
-            rule.name: inline(rule, inlined_lets(rule)) for rule in program.rules
-        }
-        self.goals = [(rule.name, winner) for rule in program.rules for winner in winners(rule)]
-        self.facts = {(fact.entity, fact.name): fact for fact in program.facts}
-        self.parents = {entity.name: entity.parent for entity in program.entities}
-        self.keys = {
-            entity.name: tuple(key.name for key in entity.keys) for entity in program.entities
-        }
+        self.evaluator = evaluator
+        self.rules = Rules(evaluator, generator)
+        self.goals = [
+            (rule.name, winner) for rule in evaluator.program.rules for winner in winners(rule)
+        ]
+        self.sums = [
+            (rule.name, node)
+            for rule in self.rules.rules.values()
+            for node in nodes(rule)
+            if isinstance(node, ir.Aggregate) and node.item is not None
+        ]
 
     def aimed(self, case: Case, goal: tuple[str, str], random: Random) -> Record | None:
         """Change the facts of the case so that a clause, row or piece wins (rule and winner); the
         record for which it does, None where it does for none that was tried."""
         rule, winner = goal
         for _ in range(_ATTEMPTS):
-            records = [one for one in case.root.walk() if one.entity == self.rules[rule].entity]
-            if not records:
+            record = self._record(case, rule, random)
+            if record is None:
                 break
-            record = random.choice(records)
-            _Aiming(self, random).win(rule, winner, record, 0)
-            self.tidy(case)
+            Asking(self.rules, random).win(rule, winner, record, 0)
+            self._tidy(case)
             try:
                 evaluation = self.evaluator.evaluate(case, [rule])
             except Failure:
                 continue
-            frame = next(frame for frame, one in evaluation.records.items() if one is record)
-            if evaluation.decision(rule, frame).winner == winner:
-                return record
+            for frame, one in evaluation.records.items():
+                if one is record and evaluation.decision(rule, frame).winner == winner:
+                    return record
         return None
 
-    def tidy(self, case: Case) -> None:
+    def summed(self, case: Case, rule: str, total: ir.Aggregate, random: Random) -> None:
+        """Change the facts of the case so that what a rule of it adds up is great: that many
+        records have a part in it."""
+        record = self._record(case, rule, random)
+        if record is not None:
+            Asking(self.rules, random).push(total, True, record, 0)
+            self._tidy(case)
+
+    def _record(self, case: Case, rule: str, random: Random) -> Record | None:
+        entity = self.evaluator.rules[rule].entity
+        records = [one for one in case.root.walk() if one.entity == entity]
+        return random.choice(records) if records else None
+
+    def _tidy(self, case: Case) -> None:
         """Without records that a possible case has not: of the same keys as another one, or beside
         the only clinician of an individual."""
         gone: set[Record] = set()
         for record in case.root.walk():
             for entity, children in record.children.items():
-                names = self.keys[entity]
+                names = self.rules.keys[entity]
                 alone = entity == ITS_ONLY and is_individual(record)
                 seen: set[tuple[Value, ...]] = set()
                 kept = []
@@ -100,452 +87,3 @@ class Aim:
         for record in case.root.walk():
             if record.refers in gone:
                 record.refers = None
-
-    def constant(self, expr: ir.Expr) -> Value | None:
-        """The value of an expression that has one whatever the facts are."""
-        if not is_constant(expr):
-            return None
-        value = prepare(expr, self.evaluator.context)(NOWHERE)
-        return None if isinstance(value, Unknown) else value
-
-    def known(self, entity: str, name: str) -> list[Value]:
-        """The values of a fact at which something turns."""
-        return self.generator.thresholds.values.get((entity, name), [])
-
-
-class _Aiming:
-    """One attempt. Each step says whether what it was asked for should hold now."""
-
-    def __init__(self, plan: Aim, random: Random) -> None:
-        self.plan, self.random = plan, random
-        self.held: dict[tuple[Record, str], Given | None] = {}
-        self.conditions = self.added = 0
-
-    def one_of(self, ways: Iterable[T], done: Callable[[T], bool]) -> bool:
-        """Whether one of several ways goes together with what is held; what those that do not have
-        set is undone."""
-        choices = list(ways)
-        self.random.shuffle(choices)
-        for way in choices:
-            before = len(self.held)
-            if done(way):
-                return True
-            while len(self.held) > before:
-                (record, name), given = self.held.popitem()
-                if given is None:
-                    del record.facts[name]
-                else:
-                    record.facts[name] = given
-        return False
-
-    # --- outcomes ------------------------------------------------------------------------------
-
-    def win(self, name: str, winner: str, record: Record, deep: int) -> bool:
-        """Make a clause, row or piece decide a rule of a record."""
-        rule = self.plan.rules[name]
-        match rule:
-            case ir.Choice():
-                (clause,) = (clause for clause in rule.clauses if clause.name == winner)
-                return self.clause(rule, clause, record, deep)
-            case ir.Table():
-                return self.row(rule, winner, record, deep)
-            case ir.Curve():
-                (piece,) = (piece for piece in rule.pieces if piece.name == winner)
-                low = ">=" if piece.low_included else ">"
-                high = "<=" if piece.high_included else "<"
-                return self.compare(rule.of, low, piece.low, record, deep) and self.compare(
-                    rule.of, high, piece.high, record, deep
-                )
-            case ir.Select(where=ir.Node() as where):
-                each = [record]
-                if winner == "passed_over" and record.parent is not None:
-                    each = record.parent.children[record.entity]
-                want = winner != "not_considered"
-                return all(self.make(where, want, one, deep) for one in each)
-        return False
-
-    def clause(self, rule: ir.Choice, clause: ir.Clause, record: Record, deep: int) -> bool:
-        if clause.when is not None:
-            return self.make(clause.when, True, record, deep)
-        others = [other.when for other in rule.clauses if other.when is not None]
-        return all(self.make(other, False, record, deep) for other in others)
-
-    def row(self, rule: ir.Table, winner: str, record: Record, deep: int) -> bool:
-        inside = True
-        if rule.where is not None:
-            inside = self.make(rule.where, winner != "outside", record, deep)
-        lets = inlined_lets(rule)
-        return inside and all(
-            self.cell(lets[key.name], key, cell, record, deep)
-            for row in rule.rows
-            if row.name == winner
-            for key, cell in zip(rule.given, row.cells, strict=True)
-        )
-
-    def cell(self, expr: ir.Expr, key: ir.Key, cell: ir.Cell, record: Record, deep: int) -> bool:
-        if cell.equals is not None:
-            value = cell.equals == "yes" if isinstance(key.type, YesNo) else cell.equals
-            return self.give(expr, value, record, deep)
-        done = True
-        for op, end in (
-            (">=" if cell.low_included else ">", cell.low),
-            ("<=" if cell.high_included else "<", cell.high),
-        ):
-            if end is not None and isinstance(key.type, Number):
-                number = ir.Num(end, key.type.unit)
-                done = self.compare(expr, op, number, record, deep) and done
-        return done
-
-    # --- conditions ----------------------------------------------------------------------------
-
-    def make(self, expr: ir.Expr, want: bool, record: Record, deep: int) -> bool:
-        """Make a condition true, or not."""
-        deep, self.conditions = deep + 1, self.conditions + 1
-        if deep > _DEEP or self.conditions > _CONDITIONS:
-            return False
-        match expr:
-            case ir.Bool(value=value):
-                return value is want
-            case ir.Logic(op=op, items=items):
-                each = want is not (op == "none")
-                wanted = {"all": len(items) if want else 1, "at_least": expr.least}.get(
-                    op, 1 if each else len(items)
-                )
-                if op == "at_least" and not want:
-                    wanted = len(items) - expr.least + 1
-                return self.several(wanted, items, each, record, deep)
-            case ir.Compare(op=op, left=left, right=right):
-                op = op if want else _OPPOSITE[op]
-                return self.compare(left, op, right, record, deep)
-            case ir.In(item=item, values=values):
-                listed = self.plan.constant(values)
-                assert isinstance(listed, frozenset)
-                return self.among(item, sorted(listed), want, record, deep)
-            case ir.Fact() | ir.Outcome() | ir.FirstKnown():
-                return self.give(expr, want, record, deep)
-            case ir.Aggregate(op="any" | "every" as op, where=ir.Node() as where):
-                if (op == "any") is want:
-                    return self.count(expr, where, 1, want, record, deep)
-                return all(self.make(where, want, one, deep) for one in self.below(record, expr))
-            case ir.Aggregate(op="any", where=None):
-                return bool(self.below(record, expr)) is want
-            case ir.Listed(catalogue=catalogue, keys=keys):
-                choices = self.plan.generator.catalogues[catalogue].keys if want else [()]
-                return self.record(keys, choices, record)
-        return False
-
-    def below(self, record: Record, expr: ir.Aggregate) -> list[Record]:
-        return [one for one in record.walk() if one.entity == expr.entity]
-
-    def count(
-        self, expr: ir.Aggregate, where: ir.Expr, wanted: int, each: bool, record: Record, deep: int
-    ) -> bool:
-        """Make a condition true, or not, for so many records below; more of them where there are
-        too few."""
-        left = self.below(record, expr)
-        for _ in range(wanted):
-
-            def done(one: Record) -> bool:
-                return self.make(where, each, one, deep) and not left.remove(one)
-
-            if not self.one_of(left, done):
-                more = self.more(expr.entity, record)
-                if more is None or not self.make(where, each, more, deep):
-                    return False
-        return True
-
-    def more(self, entity: str, above: Record) -> Record | None:
-        """Another record; None where there can be none. It stays, whatever becomes of it."""
-        parent = self.plan.parents[entity]
-        inside = [one for one in above.walk() if one.entity == parent]
-        owner = self.random.choice(inside) if inside else self.more(parent, above)
-        if owner is None or self.added == _ADDED or not self.plan.keys[entity]:
-            return None
-        if entity == ITS_ONLY and is_individual(owner):
-            return None
-        self.added += 1
-        facts = self.plan.generator.facts_of(entity, self.random)
-        names = self.plan.keys[entity]
-        keys = [facts[name].value for name in names]
-        siblings = owner.children.get(entity, [])
-        if any([one.facts[name].value for name in names] == keys for one in siblings):
-            return None
-        return owner.add(entity, facts)
-
-    def record(
-        self, keys: Sequence[ir.Expr], choices: Sequence[Sequence[str]], record: Record
-    ) -> bool:
-        """Set the facts that are the keys of a catalogue's record to those of one of some; to what
-        is none's where they are empty."""
-
-        def chosen(values: Sequence[str]) -> bool:
-            pairs = zip(keys, values or ["OTHER"] * len(keys), strict=True)
-            return all(
-                self.set(key.entity, key.name, value, record)
-                if isinstance(key, ir.Fact)
-                else isinstance(key, ir.Text) and key.value == value
-                for key, value in pairs
-            )
-
-        few = self.random.sample(list(choices), min(_RECORDS, len(choices)))
-        return self.one_of(few, chosen)
-
-    def several(
-        self, wanted: int, items: Sequence[ir.Expr], each: bool, record: Record, deep: int
-    ) -> bool:
-        """Make so many of some conditions true, or not: facts first, they leave no choice."""
-        if wanted == len(items):
-            ordered = sorted(items, key=lambda item: not isinstance(item, ir.Fact))
-            return all(self.make(item, each, record, deep) for item in ordered)
-        left = list(items)
-        for _ in range(wanted):
-
-            def done(item: ir.Expr) -> bool:
-                return self.make(item, each, record, deep) and not left.remove(item)
-
-            if not self.one_of(left, done):
-                return False
-        return True
-
-    def among(
-        self, item: ir.Expr, listed: Sequence[str], want: bool, record: Record, deep: int
-    ) -> bool:
-        """Make something one of some codes or members, or another one."""
-        choices = list(listed)
-        if not want:
-            type_ = self.plan.types.of(item, {})
-            members = type_.members if isinstance(type_, Enumeration) else ("OTHER",)
-            choices = [one for one in members if one not in listed]
-        return self.one_of(choices, lambda one: self.give(item, one, record, deep))
-
-    def give(self, expr: ir.Expr, value: Value, record: Record, deep: int) -> bool:
-        """Make something that is no number have a value."""
-        match expr:
-            case ir.Fact(entity=entity, name=name):
-                return self.set(entity, name, value, record)
-            case ir.FirstKnown(items=(first, *_)):
-                return self.give(first, value, record, deep)
-            case ir.Lookup(catalogue=catalogue, field=field, keys=keys):
-                by_value = self.plan.generator.catalogues[catalogue].by_value[field]
-                return self.record(keys, by_value.get(value, []), record)
-            case ir.Outcome(rule=name, output=output):
-                owner = _owner(record, self.plan.rules[name].entity)
-                if owner is None or self.conditions > _CONDITIONS:
-                    return False
-                return self.outcome(self.plan.rules[name], output, value, owner, deep + 1)
-        return isinstance(value, bool) and self.make(expr, value, record, deep)
-
-    def outcome(
-        self, rule: ir.AnyRule, output: str, value: Value, record: Record, deep: int
-    ) -> bool:
-        match rule:
-            case ir.Choice(clauses=clauses):
-                ways = [
-                    clause for clause in clauses if self.plan.constant(clause.value) in (None, value)
-                ]
-
-                def decided(clause: ir.Clause) -> bool:
-                    return self.clause(rule, clause, record, deep) and (
-                        is_constant(clause.value) or self.give(clause.value, value, record, deep)
-                    )
-
-                return self.one_of(ways, decided)
-            case ir.Table(gives=gives, rows=rows):
-                place = next(place for place, key in enumerate(gives) if key.name == output)
-                names = [row.name for row in rows if constant_value(row.values[place]) == value]
-                return self.one_of(names, lambda name: self.row(rule, name, record, deep))
-            case ir.Select():
-                winner = "selected" if value else "not_considered"
-                return self.win(rule.name, winner, record, deep)
-        return False
-
-    # --- numbers -------------------------------------------------------------------------------
-
-    def compare(self, left: ir.Expr, op: str, right: ir.Expr, record: Record, deep: int) -> bool:
-        """Make a comparison hold."""
-        figure = self.plan.constant(right)
-        if figure is None and (mirrored := self.plan.constant(left)) is not None:
-            figure, left, right, op = mirrored, right, left, _MIRRORED[op]
-        if isinstance(figure, bool):
-            return self.give(left, figure is (op == "=="), record, deep)
-        if isinstance(figure, str):
-            return self.among(left, [figure], op == "==", record, deep)
-        if (
-            isinstance(left, ir.Aggregate)
-            and left.op == "count"
-            and left.where is not None
-            and isinstance(figure, Fraction)
-            and figure <= _ADDED
-        ):
-            few = {"<": figure - 1, "<=": figure, "!=": figure + 1, ">": figure + 1}
-            wanted = int(few.get(op, figure))
-            others = len(self.below(record, left)) - wanted
-            return self.count(left, left.where, wanted, True, record, deep) and (
-                op in (">", ">=") or self.count(left, left.where, max(others, 0), False, record, deep)
-            )
-        if figure is not None:
-            met = self.meet(left, op, figure, record)
-            if met is not None:
-                return met
-        if op in ("<", "<=", ">", ">="):
-            up = op in (">", ">=")
-            self.push(left, up, record, deep)
-            self.push(right, not up, record, deep)
-        return True
-
-    def meet(self, expr: ir.Expr, op: str, figure: Value, record: Record) -> bool | None:
-        """Set the fact that a number or a date is, so that the comparison with a figure holds; None
-        where it is no fact."""
-        match expr:
-            case ir.Convert(item=item) | ir.Round(item=item):
-                return self.meet(item, op, figure, record)
-            case ir.FirstKnown(items=(first, *_)):
-                return self.meet(first, op, figure, record)
-            case ir.Fact(entity=entity, name=name):
-                type_ = self.plan.facts[entity, name].type
-                choices = [*self.plan.known(entity, name), figure]
-                if isinstance(type_, Number):
-                    choices += [type_.low, type_.high]
-                choices = [one for one in choices if _holds(one, op, figure) and within(one, type_)]
-                return self.one_of(choices, lambda one: self.set(entity, name, one, record))
-        return None
-
-    def push(self, expr: ir.Expr, up: bool, record: Record, deep: int) -> None:
-        """Make a number great, or small."""
-        deep, self.conditions = deep + 1, self.conditions + 1
-        if deep > _DEEP or self.conditions > _CONDITIONS or is_constant(expr):
-            return
-        match expr:
-            case ir.Fact(entity=entity, name=name):
-                self.set(entity, name, self.end(entity, name, up), record)
-            case ir.Convert(item=item) | ir.Round(item=item):
-                self.push(item, up, record, deep)
-            case ir.Negate(item=item):
-                self.push(item, not up, record, deep)
-            case ir.Extreme(items=items) | ir.FirstKnown(items=items):
-                for item in items:
-                    self.push(item, up, record, deep)
-            case ir.Arith(op=op, left=left, right=right):
-                self.push(left, up, record, deep)
-                self.push(right, up if op in "+*" else not up, record, deep)
-            case ir.Aggregate(op=op, item=item, where=where):
-                if up and op in ("sum", "count"):
-                    for _ in range(self.random.choice((0, 0, 1, 6))):
-                        self.more(expr.entity, record)
-                for one in self.below(record, expr):
-                    if where is not None and op in ("sum", "count", "share"):
-                        self.make(where, up, one, deep)
-                    if item is not None:
-                        self.push(item, up, one, deep)
-            case ir.Outcome(rule=name):
-                owner = _owner(record, self.plan.rules[name].entity)
-                if owner is not None:
-                    self.push_outcome(self.plan.rules[name], up, owner, deep)
-            case ir.DaysBetween(first=ir.Fact() as first, second=ir.Fact() as second):
-                start = datetime.date(self.plan.year, 1, 1)
-                end = datetime.date(self.plan.year, 12, 31) if up else start
-                self.set(first.entity, first.name, start, record)
-                self.set(second.entity, second.name, end, record)
-
-    def push_outcome(self, rule: ir.AnyRule, up: bool, record: Record, deep: int) -> None:
-        match rule:
-            case ir.Choice(clauses=clauses):
-                ways: list[tuple[Fraction, ir.Clause]] = []
-                for clause in clauses:
-                    value = self.plan.constant(clause.value)
-                    if isinstance(value, Fraction):
-                        ways.append((value if up else -value, clause))
-                best = max((value for value, _ in ways), default=Fraction(0))
-                chosen = [clause for value, clause in ways if value == best]
-                chosen += [clause for clause in clauses if not is_constant(clause.value)]
-
-                def pushed(clause: ir.Clause) -> bool:
-                    if self.clause(rule, clause, record, deep):
-                        self.push(clause.value, up, record, deep)
-                        return True
-                    return False
-
-                self.one_of(chosen, pushed)
-            case ir.Curve() | ir.Deciles():
-                self.push(rule.of, up, record, deep)
-
-    def end(self, entity: str, name: str, up: bool) -> Value:
-        """One of the greatest values of a fact that rules know of, or of its type; or the least."""
-        type_ = self.plan.facts[entity, name].type
-        assert isinstance(type_, Number)
-        numbers = [one for one in self.plan.known(entity, name) if isinstance(one, Fraction)]
-        choices = [type_.high if up else type_.low]
-        if numbers:
-            end, step = max(numbers) if up else min(numbers), smallest_step(type_)
-            choices += [end, end + step if up else end - step]
-        return self.random.choice([one for one in choices if within(one, type_)])
-
-    # --- facts ---------------------------------------------------------------------------------
-
-    def set(self, entity: str, name: str, value: Value, record: Record) -> bool:
-        """A fact of the record, or of one above it or referred to. What was asked for before stays,
-        and so does what a possible case needs."""
-        owner = _owner(record, entity)
-        if owner is None:
-            return False
-        before = owner.facts.get(name)
-        if before is not None and before.value == value:
-            self.held.setdefault((owner, name), before)
-            return True
-        if (owner, name) in self.held or not self.possible(owner, name, value):
-            return False
-        self.held[owner, name] = before
-        owner.facts[name] = Given(value, GENERATED)
-        return True
-
-    def possible(self, record: Record, name: str, value: Value) -> bool:
-        """Whether a record may have the fact: keys tell records apart, an individual is one
-        clinician, a part is not greater than its whole."""
-        entity = record.entity
-        if (entity, name, value) == INDIVIDUAL and len(record.children.get(ITS_ONLY, ())) > 1:
-            return False
-        keys = self.plan.keys[entity]
-        if name in keys and record.parent is not None:
-            wanted = [value if key == name else record.facts[key].value for key in keys]
-            for one in record.parent.children[entity]:
-                if one is not record and [one.facts[key].value for key in keys] == wanted:
-                    return False
-        for part, whole in self.plan.generator.proportions.get(entity, ()):
-            if name in (part, whole) and isinstance(value, Fraction):
-                other = record.facts.get(whole if name == part else part)
-                less, more = (value, other) if name == part else (other, value)
-                if other is not None and _number(less) > _number(more):
-                    return False
-        return True
-
-
-def _number(value: Value | Given | None) -> Fraction:
-    number = value.value if isinstance(value, Given) else value
-    assert isinstance(number, Fraction)
-    return number
-
-
-def _owner(record: Record, entity: str) -> Record | None:
-    """The record itself, or one of an entity above it or referred to on the way."""
-    above: Record | None = record
-    while above is not None:
-        if above.entity == entity:
-            return above
-        if above.refers is not None:
-            found = _owner(above.refers, entity)
-            if found is not None:
-                return found
-        above = above.parent
-    return None
-
-
-def _holds(value: Value, op: str, figure: Value) -> bool:
-    """Whether two numbers, or two dates, compare so."""
-    for kind in (Fraction, datetime.date):
-        if isinstance(value, kind) and isinstance(figure, kind):
-            less, same = value < figure, value == figure
-            return {
-                "<": less, "<=": less or same, ">": not (less or same), ">=": not less,
-                "==": same, "!=": not same,
-            }[op]  # fmt: skip
-    return False

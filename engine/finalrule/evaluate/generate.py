@@ -37,7 +37,7 @@ INDIVIDUAL = ("scoring_unit", "entity_type", "individual")
 ITS_ONLY = "clinician"
 _MANY = range(5, 10)
 # How many cases have several records of an entity without keys, and how many these then are.
-_NATIONS, _SEVERAL = 0.1, range(1, 6)
+_NATIONS, _SEVERAL = 0.1, range(6)
 _FEW_CODES = 100
 
 
@@ -75,16 +75,17 @@ class Generator:
         for owner, part, whole in self.thresholds.proportions:
             self.proportions.setdefault(owner, []).append((part, whole))
 
-    def case(self, seed: str, *, known: bool = False) -> Case:
-        """The case of a seed, always the same; in one that is `known` every fact is. It is of any
+    def case(self, seed: str, *, known: bool = False, several: bool = False) -> Case:
+        """The case of a seed, always the same; in one that is `known` every fact is, in one of
+        `several` there are several records of each entity, also of one without keys. It is of any
         root entity, most often of one that has most entities below it."""
         random = Random(seed)
         root = random.choices(list(self.roots), list(self.roots.values()))[0]
-        return Case(_Making(self, random, known).case(root), {"case": seed}, "")
+        return Case(_Making(self, random, known, several).case(root), {"case": seed}, "")
 
     def facts_of(self, entity: str, random: Random) -> dict[str, Given]:
         """The facts of a single record, all of them known."""
-        return _Making(self, random, True).facts(entity, {}, {})
+        return _Making(self, random, True, False).facts(entity, {}, {})
 
     def _size(self, entity: str) -> int:
         return 1 + sum(self._size(child) for child in self.children[entity])
@@ -155,7 +156,7 @@ class _Making:
     """One case being made. Each has its own inclinations: how often a yes_no is yes, a fact that
     may be unknown is known, a default stands; so that whole families of facts go together."""
 
-    def __init__(self, plan: Generator, random: Random, known: bool) -> None:
+    def __init__(self, plan: Generator, random: Random, known: bool, several: bool) -> None:
         self.plan, self.random = plan, random
         self.yes = random.choice((0.1, 0.5, 0.5, 0.9))
         self.unknown = random.choice((0.0, 0.0, 0.05, 0.3, 0.8))
@@ -166,7 +167,7 @@ class _Making:
         self.alike_members = random.random() < 0.5
         # A nation: several of what no key tells apart, of each not much below it, and nearly all of
         # it known, so that what is added up over all of it is determined.
-        self.several = random.random() < _NATIONS
+        self.several = random.random() < _NATIONS or several
         if self.several:
             self.unknown, self.crowded = random.choice((0.0, 0.0, 0.0, 0.02)), ""
         if known:

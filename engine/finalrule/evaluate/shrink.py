@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
 from finalrule.core import ir
 from finalrule.core.expressions import constant_value
@@ -14,20 +15,35 @@ from finalrule.values import Value, show
 # A case of a dozen records is small after some hundred tries.
 MAXIMUM_TRIES = 2000
 
+# Of cases in a row the place of the first that still shows it; None where none does.
+First = Callable[[Sequence[Case]], int | None]
+
 
 def shrink(case: Case, program: ir.Program, shows: Callable[[Case], bool]) -> Case:
     """The smallest case found that still shows it."""
+
+    def first(cases: Sequence[Case]) -> int | None:
+        return next((place for place, one in enumerate(cases) if shows(one)), None)
+
+    return shrink_by(case, program, first, 1)
+
+
+def shrink_by(case: Case, program: ir.Program, first: First, batch: int) -> Case:
+    """The same, trying a number of cases at a time."""
     tries = 0
-    while True:
-        for candidate in smaller(case, program):
-            tries += 1
-            if tries > MAXIMUM_TRIES:
-                return case
-            if shows(candidate):
-                case = candidate
+    while tries < MAXIMUM_TRIES:
+        candidates = smaller(case, program)
+        while tried := list(islice(candidates, batch)):
+            tries += len(tried)
+            place = first(tried)
+            if place is not None:
+                case = tried[place]
                 break
+            if tries >= MAXIMUM_TRIES:
+                return case
         else:
             return case
+    return case
 
 
 def case_text(case: Case, program: ir.Program) -> str:
@@ -59,29 +75,50 @@ def _place(record: Record) -> str:
 
 
 def smaller(case: Case, program: ir.Program) -> Iterator[Case]:
-    """The case with a little less, each a case that may be: without one record, without one fact
+    """The case with less, each a case that may be, much less first: without the records of an
+    entity below a record, without one record, without what a record does not need, without one fact
     that may be unknown, with one default more, without one reference."""
     keyless = {entity.name for entity in program.entities if not entity.keys}
     declared = {(fact.entity, fact.name): fact for fact in program.facts}
+
+    def without(*paths: _Path) -> Case:
+        return Case(_changed(case.root, paths, {}), case.subject, "")
+
     paths = list(_paths(case.root))
     for path in paths:
-        if path and path[-1][0] not in keyless:
-            yield Case(_changed(case.root, path, None), case.subject, "")
+        for entity, records in _at(case.root, path).children.items():
+            if len(records) > 1:
+                kept = 1 if entity in keyless else 0
+                yield without(*((*path, (entity, place)) for place in range(kept, len(records))))
+    for path in paths:
+        if path:
+            entity = path[-1][0]
+            if entity not in keyless or len(_at(case.root, path[:-1]).children[entity]) > 1:
+                yield without(path)
+    single = []
     for path in paths:
         record = _at(case.root, path)
-        if record.refers is not None:
-            root = _changed(case.root, _ELSEWHERE, None)
-            _at(root, path).refers = None
-            yield Case(root, case.subject, "")
+        less: dict[str, Value | None] = {}
         for name, given in record.facts.items():
             fact = declared[record.entity, name]
             default = None if fact.default is None else constant_value(fact.default)
             if fact.presence != "required" and given.value != default:
-                yield Case(_changed(case.root, path, (name, default)), case.subject, "")
+                less[name] = default
+        if len(less) > 1:
+            yield Case(_changed(case.root, (), {path: less}), case.subject, "")
+        single += [{path: {name: value}} for name, value in less.items()]
+    for one in single:
+        yield Case(_changed(case.root, (), one), case.subject, "")
+    for path in paths:
+        if _at(case.root, path).refers is not None:
+            root = _changed(case.root, (), {})
+            _at(root, path).refers = None
+            yield Case(root, case.subject, "")
 
 
 _Path = tuple[tuple[str, int], ...]
-_ELSEWHERE: _Path = (("", -1),)
+# What becomes of facts of the records at some paths; None: no value.
+_Facts = Mapping[_Path, Mapping[str, Value | None]]
 
 
 def _paths(record: Record) -> Iterator[_Path]:
@@ -98,11 +135,11 @@ def _at(record: Record, path: _Path) -> Record:
     return record
 
 
-def _changed(root: Record, path: _Path, fact: tuple[str, Value | None] | None) -> Record:
-    """A copy in which the record at a path is not there, or has a fact's value or no value. What
-    pointed at a record that is not there points at nothing."""
+def _changed(root: Record, without: Collection[_Path], facts: _Facts) -> Record:
+    """A copy without the records at some paths, and with other facts. What pointed at a record that
+    is not there points at nothing."""
     copies: dict[Record, Record] = {}
-    copied = _copied(root, path, fact, copies)
+    copied = _copied(root, (), without, facts, copies)
     for record, copy in copies.items():
         copy.refers = copies.get(record.refers) if record.refers is not None else None
     return copied
@@ -111,21 +148,20 @@ def _changed(root: Record, path: _Path, fact: tuple[str, Value | None] | None) -
 def _copied(
     record: Record,
     path: _Path,
-    fact: tuple[str, Value | None] | None,
+    without: Collection[_Path],
+    facts: _Facts,
     copies: dict[Record, Record],
 ) -> Record:
     copied = copies[record] = Record(record.entity, dict(record.facts), name=record.name)
-    if not path and fact is not None:
-        name, value = fact
+    for name, value in facts.get(path, {}).items():
         copied.facts.pop(name)
         if value is not None:
             copied.facts[name] = Given(value, GENERATED)
     for entity, records in record.children.items():
         for place, child in enumerate(records):
-            on_path = bool(path) and path[0] == (entity, place)
-            if on_path and len(path) == 1 and fact is None:
-                continue
-            made = _copied(child, path[1:] if on_path else _ELSEWHERE, fact, copies)
-            made.parent = copied
-            copied.children.setdefault(entity, []).append(made)
+            below = (*path, (entity, place))
+            if below not in without:
+                made = _copied(child, below, without, facts, copies)
+                made.parent = copied
+                copied.children.setdefault(entity, []).append(made)
     return copied

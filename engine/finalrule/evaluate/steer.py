@@ -28,18 +28,18 @@ from finalrule.facts.case import Case, Given, Record
 from finalrule.values import LARGEST_DENOMINATOR, Number, Value, within
 
 # How often a case is only generated, aimed at a clause (and then moved to where a comparison of the
-# rule turns), or moved to a tie of the final score, to one of any rounding, to where any comparison
-# turns; of some no fact that is tried does it.
+# rule turns), made to add up much, or moved to a tie of the final score, to one of any rounding, to
+# where any comparison turns; of some no fact that is tried does it.
 _SCORE = "final_score"
-_KINDS = (46, 30, 14, 4, 6)
+_KINDS = (42, 28, 8, 12, 4, 6)
 # Turns, and facts of the record itself and of others that are tried for a case; steps to a turn.
 _TRIES, _OWN, _OTHERS, _STEPS = 3, 8, 3, 3
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A number of an entity's records, which turns a rule's outcome at zero or, where it is to be rounded
-    (`rounding`) to multiples of 1/scale, half-way between two of them. `rules` are those that it
+    """A number of an entity's records, which turns a rule's outcome at zero or, where it is to be
+    rounded (`rounding`) to multiples of 1/scale, half-way between two. `rules` are those that it
     reads, `facts` the numbers that it depends on; `by` the rule and the clause that must decide for
     it to matter."""
 
@@ -78,9 +78,13 @@ class Cases:
     def case(self, seed: str) -> Case:
         """The case of a seed, always the same."""
         random = Random(f"kind {seed}")
-        kind = random.choices(("", "aim", "score", "tie", "turn"), _KINDS)[0]
-        case = self.generator.case(seed, known=bool(kind))
+        kind = random.choices(("", "aim", "sum", "score", "tie", "turn"), _KINDS)[0]
+        rule, total = random.choice(self.aim.sums) if self.aim.sums else ("", None)
+        several = kind == "sum" and bool(rule) and self._has_no_keys(rule)
+        case = self.generator.case(seed, known=bool(kind), several=several)
         match kind:
+            case "sum" if total is not None:
+                self.aim.summed(case, rule, total, random)
             case "aim":
                 goal = random.choice(self.aim.goals)
                 record = self.aim.aimed(case, goal, random)
@@ -93,6 +97,11 @@ class Cases:
             case "turn":
                 self._move(case, self.comparisons, None, random)
         return case
+
+    def _has_no_keys(self, rule: str) -> bool:
+        """Whether a rule is for records that no key tells apart."""
+        entity = self.evaluator.rules[rule].entity
+        return not self.aim.rules.keys[entity]
 
     def _move(
         self, case: Case, turns: Sequence[_Turn], record: Record | None, random: Random
@@ -206,9 +215,7 @@ def _to_zero(lever: _Lever, tried: _Tried, at: Fraction, random: Random) -> bool
     return False
 
 
-def _to_a_tie(
-    lever: _Lever, tried: _Tried, at: Fraction, scale: int, random: Random
-) -> bool:
+def _to_a_tie(lever: _Lever, tried: _Tried, at: Fraction, scale: int, random: Random) -> bool:
     """To where the number is half-way between two multiples of 1/scale: from where it is, or from
     another value where that does not move it."""
     now, at_now = lever.value, at
@@ -249,7 +256,9 @@ class _Lever:
     def another(self, random: Random) -> Fraction:
         """Another value: near, far, or a small one."""
         low, high = self.type.low, self.type.high
-        small = low + (high - low) * Fraction(random.randrange(1, 100), 10 ** random.randrange(2, 6))
+        small = low + (high - low) * Fraction(
+            random.randrange(1, 100), 10 ** random.randrange(2, 6)
+        )
         tried = [small, self.value + (high - low) / 1000, self.value + self.step]
         random.shuffle(tried)
         for one in (*tried, self.value - self.step):
@@ -266,9 +275,7 @@ class _Lever:
             value = round(value / self.step) * self.step
         return value if within(value, self.type) else None
 
-    def tie(
-        self, value: Fraction, at: Fraction, slope: Fraction, scale: int
-    ) -> Fraction | None:
+    def tie(self, value: Fraction, at: Fraction, slope: Fraction, scale: int) -> Fraction | None:
         """A value with which a number, which is `at` at another one and moves with it by `slope`,
         is half-way between two multiples of 1/scale; None where there is none near."""
         if self.type.scale is None:
@@ -291,8 +298,8 @@ _Number = tuple[str, ir.Expr, ir.Rounding | None, tuple[str, str] | None]
 
 
 def _numbers(rule: ir.AnyRule, evaluator: Evaluator, types: Types) -> Iterator[_Number]:
-    """What turns in a rule: the entity that has it, the number, how it is rounded if it is, and what
-    then must decide."""
+    """What turns in a rule: the entity that has it, the number, how it is rounded if it is, and
+    what then must decide."""
     whole: ir.AnyRule = inline(rule, inlined_lets(rule))
     inside: dict[int, str] = {}
     for node in nodes(whole):

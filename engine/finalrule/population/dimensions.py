@@ -12,7 +12,7 @@ from fractions import Fraction
 from finalrule.evaluate.catalogues import DECILES, TypedCatalogue
 from finalrule.population.model import Dimension
 from finalrule.population.terms import EPOCH, sql_type
-from finalrule.values import Enumeration, Type, Value
+from finalrule.values import Enumeration, Number, Type, Value
 
 Cell = int | bool | str | None
 
@@ -33,7 +33,9 @@ def catalogue_rows(catalogues: Mapping[str, TypedCatalogue]) -> dict[str, Rows]:
 
 def _rows(catalogue: TypedCatalogue) -> Rows:
     declared = catalogue.declared
-    fields = (*declared.keys, *declared.fields)
+    # A number of a catalogue is not looked up in SQL.
+    named = [field for field in declared.fields if not isinstance(field.type, Number)]
+    fields = (*declared.keys, *named)
     columns = {field.name: sql_type(field.type) for field in fields}
     with_bounds = declared.bounds is not None
     keys = list(catalogue.rows.rows)

@@ -32,14 +32,15 @@ def run_passes(
     passes: Sequence[Pass],
     note: Callable[[Pass], None] = lambda one: None,
     keep: Collection[str] | None = None,
+    facts: str = "",
 ) -> None:
     """Run passes, each over the tables that earlier ones left. Where `keep` names tables, others
     are dropped as soon as no pass reads them any more. Raises Failure where a rule does not hold
-    what it promises."""
+    what it promises; `facts` says then where the entities' tables are."""
     for place, one in enumerate(passes):
         note(one)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {one.target} AS {one.duckdb}")
-        check_promises(plan, one, lambda query: connection.execute(query).fetchall())
+        check_promises(plan, one, lambda query: connection.execute(query).fetchall(), facts)
         if keep is not None:
             later = plan.reads(passes[place + 1 :]) | set(keep)
             made = {done.target for done in passes[: place + 1]}
@@ -47,22 +48,33 @@ def run_passes(
                 connection.execute(f"DROP TABLE {table}")
 
 
-def check_promises(plan: Plan, one: Pass, ask: Callable[[str], list[Any]]) -> None:
-    """Raise Failure for every rule that does not hold what it promises for some record."""
+def failed_column(table: str) -> str:
+    """The column of a pass's table that says which of its promises a record breaks, by number."""
+    return f"failed_{table.rpartition('_')[2]}"
+
+
+def check_promises(
+    plan: Plan, one: Pass, ask: Callable[[str], list[Any]], facts: str = ""
+) -> None:
+    """Raise Failure for every rule that does not hold what it promises for some record, with the
+    first of them by its id in the entity's table."""
     if not one.failing:
         return
-    column = f"failed_{one.target.rpartition('_')[2]}"
+    column = failed_column(one.target)
     found = ask(
-        f"SELECT {column}, COUNT(*) FROM {one.target} WHERE NOT {column} IS NULL "
+        f"SELECT {column}, COUNT(*), MIN(id) FROM {one.target} WHERE NOT {column} IS NULL "
         f"GROUP BY {column} ORDER BY {column}"
     )
     if found:
         rules = {rule.name: rule for rule in plan.program.rules}
         made = []
-        for place, count in found:
+        for place, count, first in found:
             failing = one.failing[place - 1]
             rule = rules[failing.rule]
-            records = f"{count:,} record{'s' if count > 1 else ''} of {rule.entity}"
-            label = Label(Pointer(str(rule.place), ""), f"rule {rule.name}, {records}")
-            made.append(Diagnostic(failing.code, failing.message, (label,), failing.help))
+            labels = (
+                Label(Pointer(str(rule.place), ""), f"rule {rule.name}"),
+                Label(Pointer(f"{facts}{rule.entity}", f"id={first}"),
+                      "the only record" if count == 1 else f"the first of {count:,} records"),
+            )  # fmt: skip
+            made.append(Diagnostic(failing.code, failing.message, labels, failing.help))
         raise Failure(made)

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from finalrule.core import ir
 from finalrule.core.expressions import places_of
+from finalrule.diagnostics import Label, Pointer, Report
 from finalrule.population import sql
 from finalrule.population.exclusive import proven
 from finalrule.population.sql import E
@@ -111,6 +112,7 @@ class Model:
         self.roundings = {one.name: one for one in self.program.roundings}
         for entity in self.entities:
             self.versions[entity] = [Version(entity)]
+        _refuse_names(self.program)
 
     def latest(self, entity: str) -> Version:
         return self.versions[entity][-1]
@@ -124,6 +126,12 @@ class Model:
         while parent := self.entities[found[-1]].parent:
             found.append(parent)
         return found[::-1]
+
+    def reached(self, entity: str) -> list[str]:
+        """The entities whose ids a record of an entity has: those above it, and what it refers to
+        with those above that."""
+        refers = self.entities[entity].refers
+        return [*self.chain(entity), *(self.chain(refers) if refers else ())]
 
     def is_referred(self, entity: str, other: str) -> bool:
         """Whether records of one entity reach the other only by what they refer to."""
@@ -151,3 +159,18 @@ class Model:
 
     def entities_of(self, rules: Iterable[str]) -> set[str]:
         return {self.rules[name].entity for name in rules}
+
+
+def _refuse_names(program: ir.Program) -> None:
+    """Raise Failure for facts whose names tables have for their own columns."""
+    own = {"id", "case_id", *(f"{entity.name}_id" for entity in program.entities)}
+    report = Report()
+    for fact in program.facts:
+        if fact.name in own:
+            report.error(
+                "not-for-sql",
+                f"fact `{fact.name}` of {fact.entity} has a name that tables need themselves",
+                Label(Pointer(str(fact.place), ""), f"fact {fact.entity}.{fact.name}"),
+                help="call it otherwise",
+            )
+    report.stop_if_errors()

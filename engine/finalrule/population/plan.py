@@ -71,6 +71,13 @@ class Plan:
     tables: Mapping[str, str]
     scopes: Mapping[str, str]
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of all columns that the passes read or make."""
+        return frozenset(
+            column.name for one in self.passes for column in one.query.find_all(exp.Column)
+        )
+
     def groups(self) -> list[tuple[Pass, ...]]:
         """The passes by group."""
         found: dict[int, list[Pass]] = {}
@@ -110,11 +117,13 @@ def compile_population(
     one_program: bool = True,
     never_null: Collection[tuple[str, str]] = (),
     stored: Plan | None = None,
+    results: Collection[str] | None = None,
 ) -> Plan:
     """Compile a program's rules, or only those named. What other rules came to is read from tables
     that have it: `stored` says in what shape. `with_needs` adds what undetermined outcomes need;
     `one_program` says that there is one program record, `never_null` of which facts every record
-    has a value. Raises Failure for a rule that SQL cannot compute exactly."""
+    has a value. Where `results` names rules, only what these came to is kept, and all of that as
+    columns of its own. Raises Failure for a rule that SQL cannot compute exactly."""
     model = Model(program, dimensions, with_needs, one_program, frozenset(never_null))
     if stored is not None:
         model.shapes.update(stored.shapes)
@@ -127,8 +136,8 @@ def compile_population(
     for step in schedule(program, wanted, scopes):
         scope = scopes[step.entity]
         group, last = group + (bool(last) and scope != last), scope
-        making.append(_make(model, step, group, packed))
-    results = _results(making)
+        making.append(_make(model, step, group, packed, results))
+    columns = _results(making)
     tables = {
         rule: next(
             one.version.name for one in reversed(making)
@@ -136,7 +145,7 @@ def compile_population(
         )
         for made in making for rule in made.step.rules
     }  # fmt: skip
-    return Plan(program, _written(making), dict(model.shapes), packed, results, tables, scopes)
+    return Plan(program, _written(making), dict(model.shapes), packed, columns, tables, scopes)
 
 
 def _scope(chain: Sequence[str]) -> str:
@@ -158,7 +167,9 @@ def _results(making: Sequence[_Making]) -> dict[str, tuple[str, ...]]:
     return {last[key].name: tuple(names) for key, names in columns.items()}
 
 
-def _make(model: Model, step: Step, group: int, packed: dict[str, Packed]) -> _Making:
+def _make(
+    model: Model, step: Step, group: int, packed: dict[str, Packed], only: Collection[str] | None
+) -> _Making:
     reading = Reading(model, step.entity)
     for name in step.rules:
         rule = model.rules[name]
@@ -168,10 +179,13 @@ def _make(model: Model, step: Step, group: int, packed: dict[str, Packed]) -> _M
             raise _refused(rule, wrong) from wrong
     number = len(model.versions[step.entity])
     version = Version(f"{model.prefix}{step.entity}_{number}", before=reading.source)
-    columns = _pack(reading, model, step, number, packed)
+    kept = [name for name in step.rules if only is None or name in only]
+    columns = _pack(reading, model, kept, number, packed)
     for (name, _), shape in reading.made.items():
         version.made.update((*shape.columns, f"{shape.column}__needs"))
-        if not follows(model.rules[name]):
+        if name not in kept:
+            continue
+        if only is not None or not follows(model.rules[name]):
             columns += shape.columns
         if model.with_needs and shape.unknown:
             columns.append(f"{shape.column}__needs")
@@ -199,11 +213,11 @@ def follows(rule: ir.AnyRule) -> bool:
 
 
 def _pack(
-    reading: Reading, model: Model, step: Step, number: int, packed: dict[str, Packed]
+    reading: Reading, model: Model, rules: Sequence[str], number: int, packed: dict[str, Packed]
 ) -> list[str]:
     """What decided, as bits of a few columns."""
     words: list[tuple[int, list[E]]] = []
-    for name in step.rules:
+    for name in rules:
         bits = len(winners(model.rules[name])).bit_length()
         if not words or words[-1][0] + bits > _WORD_BITS:
             words.append((0, []))

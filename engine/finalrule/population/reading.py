@@ -71,6 +71,8 @@ class Reading:
         """A column of the entity's own table, or of that of one above it or referred to."""
         if entity == self.entity:
             return self.own(column)
+        if entity not in self.model.reached(self.entity):
+            raise NotImplementedError(f"{entity} is read through what a record above refers to")
         version = self.model.latest(entity)
         version.want(column)
         version.want("id")
@@ -330,7 +332,7 @@ class Below:
 
     def aggregate(self, node: ir.Aggregate) -> Amount | Plain:
         inner = self.reading
-        where = inner.named(inner.translate.plain(node.where), "where") if node.where else None
+        where = inner.named(inner.translate.plain(node.where), "matching") if node.where else None
         assert where is None or isinstance(where, Plain)
         met = where.tree if where is not None else None
         open_ = None
@@ -410,11 +412,13 @@ class Below:
                     of_item = sql.case([(considered, of_item)], sql.no_texts())
                 sets.append(of_item)
             needs = self._needs(sql.united(sets)) if sets else None
-        count = self._counted("met" if considered is not None else "all", considered)
-        found = self._fold(node, item, taken, divisors, count, opened)
+        found = self._fold(node, item, taken, divisors, considered)
         if unknown:
             is_unknown = sql.any_of(opened)
             tree = above.name(sql.case([(is_unknown, sql.null())], found.numerator), node.op)
+            if needs is not None and found.needs is not None:
+                # What an aggregate over nothing gives is asked for when there is surely nothing.
+                needs = sql.case([(is_unknown, needs)], found.needs)
             found = amounts.known_as(
                 amounts.with_numerator(found, tree), True, terms.only_when_unknown(tree, needs)
             )
@@ -433,15 +437,19 @@ class Below:
         return tuple(found)
 
     def _fold(
-        self, node: ir.Aggregate, item: Amount, taken: E, divisors: tuple[Divisor, ...], count: E,
-        opened: list[E],
+        self, node: ir.Aggregate, item: Amount, taken: E, divisors: tuple[Divisor, ...],
+        considered: E | None,
     ) -> Amount:  # fmt: skip
         above = self.above
+
+        def counted() -> E:
+            return self._counted("met" if considered is not None else "all", considered)
+
         if node.op in ("greatest", "least"):
             kind = exp.Max if node.op == "greatest" else exp.Min
             best = self._column(node.op, kind(this=taken))
             found = Amount(best, item.low, item.high, item.unit, item.least, item.most, divisors)
-            return self._or_empty(node, found, count)
+            return self._or_empty(node, found, counted())
         # A sum that 128 bits do not hold ends in an error, in every engine.
         low = max(min(0, item.low * self.most), -amounts.WIDEST)
         high = min(max(0, item.high * self.most), amounts.WIDEST)
@@ -457,6 +465,7 @@ class Below:
         )  # fmt: skip
         if node.op == "sum":
             return total
+        count = counted()
         too_many = sql.both(exp.GT, count, sql.number(_AVERAGED))
         above.fail(
             "too-many-averaged", f"an average is over more than {_AVERAGED} records",

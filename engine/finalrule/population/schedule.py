@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from finalrule.core import ir
 from finalrule.core.walk import nodes
+from finalrule.core.walk import reads as rules_read
 
 # How many rows an entity has beside others, roughly: what a pass over it costs.
 _WEIGHTS: Mapping[str, int] = {
@@ -113,4 +114,13 @@ def closure(program: ir.Program, changed: Iterable[str]) -> tuple[str, ...]:
     for rule in program.rules:
         if any(isinstance(node, ir.Outcome) and node.rule in found for node in nodes(rule)):
             found.add(rule.name)
+    return tuple(rule.name for rule in program.rules if rule.name in found)
+
+
+def needed(program: ir.Program, wanted: Iterable[str]) -> tuple[str, ...]:
+    """The rules that the rules named read, over any number of steps, and these themselves."""
+    found = set(wanted)
+    for rule in reversed(program.rules):
+        if rule.name in found:
+            found.update(rules_read(rule))
     return tuple(rule.name for rule in program.rules if rule.name in found)

@@ -155,6 +155,14 @@ def session(memory: str = "2g", threads: int = 2) -> SparkSession:
         return builder.getOrCreate()
 
 
+def errors() -> tuple[type[Exception], ...]:
+    """What Spark raises where it cannot compute something, such as a number that does not fit."""
+    from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+    from pyspark.errors import PySparkException
+
+    return PySparkException, Py4JJavaError
+
+
 @contextmanager
 def _standard_error_to(file: Path) -> Iterator[None]:
     """Also for the processes that are started meanwhile, for as long as they live."""

@@ -127,8 +127,11 @@ class Translator:
             case ir.Lookup():
                 return self._lookup(expr)
             case ir.Listed(catalogue=catalogue, keys=keys):
-                alias, _, needs, unknown = self._joined(catalogue, keys)
-                return Plain(self.place.listed(alias, catalogue), unknown, needs)
+                alias, given, needs, unknown = self._joined(catalogue, keys)
+                found = self.place.listed(alias, catalogue)
+                if unknown:
+                    found = sql.case([(_any_null(given), sql.null())], found)
+                return Plain(found, unknown, needs)
             case ir.Aggregate():
                 return self.place.aggregate(expr)
         assert_never(expr)
@@ -269,14 +272,19 @@ class Translator:
         members = key.type.members if isinstance(key.type, Enumeration) else None
         found = sql.coalesce(tree, none.tree)
         if unknown:
-            missing = sql.any_of(sql.is_null(value.tree) for value in values if value.unknown)
-            found = sql.case([(missing, sql.null())], found)
-        sets = [one for one in (needs, none.needs) if one is not None]
-        made = sql.united(sets) if sets else None
+            found = sql.case([(_any_null(values), sql.null())], found)
         if none.needs is not None:
+            # Which record it is comes first: what stands for none is not asked for before.
             found = self.place.name(found, "found")
-            made = terms.only_when_unknown(found, made)
-        return Plain(found, unknown or none.unknown, made, members)
+            of_none = terms.only_when_unknown(found, none.needs)
+            assert of_none is not None
+            needs = of_none if needs is None else sql.case([(_any_null(values), needs)], of_none)
+        return Plain(found, unknown or none.unknown, needs, members)
+
+
+def _any_null(values: Sequence[Plain]) -> E:
+    """Whether one of some values is not determined."""
+    return sql.any_of(sql.is_null(value.tree) for value in values if value.unknown)
 
 
 def zero() -> Amount:

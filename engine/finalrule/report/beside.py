@@ -10,7 +10,7 @@ from finalrule.report.cells import Cell, Row, text
 from finalrule.report.model import REGIONS, Scores, Summary
 from finalrule.report.tables import FIGURES
 
-Shown = Callable[[Fraction], Cell]
+Shown = Callable[[Fraction | None], Cell]
 
 
 def beside(before: Summary, after: Summary) -> list[Row]:
@@ -24,13 +24,9 @@ def beside(before: Summary, after: Summary) -> list[Row]:
     lines = zip(_program(before), _program(after), strict=True)
     rows = [*figures, *((title, shown, was, now) for (title, shown, was), (_, _, now) in lines)]
     return [
-        Row((text(title), _cell(shown, was), _cell(shown, now), _difference(shown, was, now)))
+        Row((text(title), shown(was), shown(now), _difference(shown, was, now)))
         for title, shown, was, now in rows
     ]
-
-
-def _cell(shown: Shown, value: Fraction | None) -> Cell:
-    return cells.nothing("undetermined") if value is None else shown(value)
 
 
 def _difference(shown: Shown, was: Fraction | None, now: Fraction | None) -> Cell:
@@ -47,14 +43,14 @@ def _program(summary: Summary) -> Iterator[tuple[str, Shown, Fraction | None]]:
     budget, overall = summary.budget, _overall(summary.scores)
     yield (
         "Clinicians to whom an adjustment applies",
-        cells.count,
+        _count,
         Fraction(summary.adjusted.clinicians),
     )
     by_region = {one.region: one.total.clinicians for one in summary.adjustments}
     for region in REGIONS:
-        yield f"  {words.REGIONS[region]}", cells.count, Fraction(by_region[region])
+        yield f"  {words.REGIONS[region]}", _count, Fraction(by_region[region])
     undetermined = Fraction(summary.undetermined["final_score"])
-    yield "  Final score undetermined", cells.count, undetermined
+    yield "  Final score undetermined", _count, undetermined
     yield "Final score, mean (points)", cells.points, overall.mean
     yield "Final score, median (points)", cells.points, overall.median
     yield "Reductions", cells.usd, budget.reductions
@@ -70,3 +66,7 @@ def _program(summary: Summary) -> Iterator[tuple[str, Shown, Fraction | None]]:
 
 def _overall(scores: Sequence[Scores]) -> Scores:
     return next(one for one in scores if one.size == "all")
+
+
+def _count(value: Fraction | None) -> Cell:
+    return cells.nothing() if value is None else cells.count(value)

@@ -127,7 +127,7 @@ def _head(table: Table) -> Element:
         kind = {"class_": "number"} if number else {}
         # A unit stays on one line.
         title = column.title.replace("$ ", "$\N{NO-BREAK SPACE}")
-        add(titles, el("th", title, scope="col", **kind) if title else el("td"))
+        add(titles, el("th", title, scope="col", **kind))
     return add(head, titles)
 
 

@@ -329,12 +329,12 @@ def rounding(summary: Summary) -> Table:
     return Table(
         "rounding", "What rounding changes", "Dollars, over all clinicians.", columns, rows,
         ("42 CFR 414.1405(e)",),
-        ("Printed: rounded as the policy states, since the regulation does not.",
+        ("Printed: rounded as the policy states. The regulation states no rounding.",
          "All together is by the printed total adjustment, which is rounded once."),
     )  # fmt: skip
 
 
-FIGURES: Mapping[str, tuple[str, Callable[[Fraction], Cell]]] = {
+FIGURES: Mapping[str, tuple[str, Callable[[Fraction | None], Cell]]] = {
     "performance_threshold": ("Performance threshold (points)", cells.points),
     "additional_performance_threshold": (
         "Additional performance threshold (points)", cells.points),
@@ -362,7 +362,7 @@ def figures(summary: Summary, cites: Mapping[str, str]) -> Table:
     notes = () if cites else ("The policy has changed since the run: its citations are not shown.",)
     return Table(
         "figures", f"Figures of {summary.policy}", "As the policy states them.",
-        (Column("Figure", "figure"), Column("", "value"), Column("Source", "cite")), rows, (),
+        (Column("Figure", "figure"), Column("Value", "value"), Column("Source", "cite")), rows, (),
         notes,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ whole before the next one begins."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +34,17 @@ class Part:
 def connect(threads: int, memory: str, scratch: Path) -> Connection:
     """A DuckDB of its own that stays within the memory and keeps what exceeds it on disk."""
     scratch.mkdir(parents=True, exist_ok=True)
-    return duckdb.connect(
+    connection = duckdb.connect(
         config={
             "threads": threads, "memory_limit": memory, "temp_directory": str(scratch),
             "preserve_insertion_order": False,
         }
     )  # fmt: skip
+    connection.execute("SET enable_progress_bar = false")
+    # Joins are written with the few columns on the side that is hashed; DuckDB's guesses at how
+    # many rows the parts have would turn them round.
+    connection.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")
+    return connection
 
 
 class Sources:
@@ -72,11 +77,16 @@ class Sources:
         star = f"* REPLACE ({replaced})" if wide else "*"
         return f"SELECT {star} FROM {source}{where}"
 
-    def with_outcomes(self, entity: str, plan: Plan) -> None:
-        """A view under an entity's name on its facts and on what its rules came to."""
+    def with_outcomes(self, entity: str, plan: Plan, wanted: Collection[str]) -> None:
+        """A view under an entity's name on its facts and on what its rules came to, as far as a
+        column of it is wanted."""
         entities = {rule.name: rule.entity for rule in plan.program.rules}
         of_table = {table: entities[rule] for rule, table in plan.tables.items()}
-        columns = [one for one in stored_columns(plan) if of_table[one.table] == entity]
+        columns = [
+            one
+            for one in stored_columns(plan)
+            if of_table[one.table] == entity and one.name in wanted
+        ]
         tables = dict.fromkeys(one.table for one in columns)
         made = "".join(
             f", {_placed(one.tree, one.table).sql(dialect='duckdb')} AS {one.name}"
@@ -128,7 +138,7 @@ class Execution:
             began, last = now, one.target
 
         leaves = self.plan.leaves(passes)
-        run_passes(self.connection, self.plan, passes, note, leaves)
+        run_passes(self.connection, self.plan, passes, note, leaves, f"{self.facts}/")
         now = time.perf_counter()
         self.seconds[last] = self.seconds.get(last, 0.0) + now - began
         for table in leaves:

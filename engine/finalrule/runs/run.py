@@ -94,7 +94,7 @@ def _check_places(facts: Path, out: Path) -> None:
     """Raise Failure for a place where no run can be."""
     if out.is_relative_to(facts):
         message, help = f"{out} is inside the facts", "choose a directory outside of them"
-    elif not out.name or set(str(out)) & set(_NOT_IN_A_PATH):
+    elif set(str(out)) & set(_NOT_IN_A_PATH):
         message, help = f"`{out}` cannot be where a run is", "choose a path without * ? [ ]"
     else:
         return

@@ -12,12 +12,15 @@ import msgspec
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.tables.store import system_said
 
+_FULL = "No space left on device"
+
 
 @contextmanager
 def writing(out: Path, memory: str) -> Iterator[None]:
     """Raise Failure where the memory or the disk does not suffice for what becomes `out`."""
     try:
-        yield
+        with _interruptible():
+            yield
     except (duckdb.OutOfMemoryException, MemoryError) as error:
         raise no_memory(memory) from error
     except duckdb.IOException as error:
@@ -30,11 +33,25 @@ def writing(out: Path, memory: str) -> Iterator[None]:
 def reading(run: Path, memory: str) -> Iterator[None]:
     """Raise Failure where a finished run's files cannot be read, or the memory does not suffice."""
     try:
-        yield
+        with _interruptible():
+            yield
     except (duckdb.OutOfMemoryException, MemoryError) as error:
         raise no_memory(memory) from error
     except (OSError, duckdb.Error, msgspec.MsgspecError) as error:
+        if _FULL in str(error):  # what does not fit into memory is written somewhere
+            raise no_memory(memory) from error
         raise unreadable(run) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """An interrupt from the keyboard is one, whether or not DuckDB is at work."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
 
 
 def no_memory(memory: str) -> Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class WhatIf:
         dimensions = {name: one.dimension for name, one in catalogues.items()}
         plan = compile_population(now.program, dimensions, only=self.rules, stored=stored)
         for entity in sorted(plan.reads(plan.passes) & set(plan.scopes)):
-            sources.with_outcomes(entity, stored)
+            sources.with_outcomes(entity, stored, plan.columns)
         run_passes(self.connection, plan, plan.passes)
         return _overlaid(stored, plan), {one.target for one in plan.passes}
 
@@ -127,29 +127,14 @@ def changed_rules(was: ir.Program, now: ir.Program) -> tuple[str, ...]:
     read a figure which is another one, and what reads them."""
     before = {rule.name: _content(rule) for rule in was.rules}
     figures = {one.name: one.value for one in was.parameters}
-    roundings = {one.name: (one.places, one.mode) for one in was.roundings}
-    other = {
-        *(one.name for one in now.parameters if figures.get(one.name) != one.value),
-        *(one.name for one in now.roundings
-          if roundings.get(one.name) != (one.places, one.mode)),
-    }  # fmt: skip
+    other = {one.name for one in now.parameters if figures.get(one.name) != one.value}
     changed = [
         rule.name for rule in now.rules
-        if before.get(rule.name) != _content(rule) or not other.isdisjoint(_figures_of(rule))
+        if before.get(rule.name) != _content(rule)
+        or any(isinstance(node, ir.Param) and node.name in other for node in nodes(rule))
     ]  # fmt: skip
     kept = set(rules_of(now))
     return tuple(name for name in closure(now, changed) if name in kept)
-
-
-def _figures_of(rule: ir.AnyRule) -> Iterator[str]:
-    """The parameters and rounding rules by name that a rule computes with."""
-    if isinstance(rule, ir.Deciles):
-        yield rule.rounding
-    for node in nodes(rule):
-        if isinstance(node, ir.Param):
-            yield node.name
-        elif isinstance(node, ir.Round):
-            yield node.rounding
 
 
 def _content(rule: ir.AnyRule) -> bytes:

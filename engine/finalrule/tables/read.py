@@ -176,6 +176,7 @@ def _refuse_many(
 ) -> None:
     """Raise Failure when too many rows of a table are rejected; the rejected rows are kept."""
     written = store.folder / "rejected.parquet"
+    place = Pointer(str(kept or store.target / written.name), "")
     for table, reasons in counted.items():
         count, rows = sum(reasons.values()), sources[table].rows
         if count <= limit * rows:
@@ -186,7 +187,7 @@ def _refuse_many(
             "tables-rejected",
             f"{count:,} of the {rows:,} rows of `{table}` are rejected, "
             f"more than {_percent(limit)} %",
-            *shown, Label(Pointer(str(kept or store.target / written.name), ""), "each row of them"),
+            *shown, Label(place, "each row of them"),
             help="correct the rows, or allow a greater share (--rejected)",
         )  # fmt: skip
     if report.has_errors:

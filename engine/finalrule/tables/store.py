@@ -16,7 +16,6 @@ from finalrule.tables.convert import literal
 
 PART_KEY = "part_key"
 Row = tuple[object, ...]
-_MOST_SPANS = 4
 
 
 class Store:
@@ -68,14 +67,11 @@ class Store:
 
     def write(self, table: str, part: str, select: str) -> int:
         """Write the rows of a query as one part of a table; their number. Rows of one practice are
-        kept together: a part whose row groups each hold many ranges of practices is sorted."""
+        together and in the order of their ids, so that the same rows are the same bytes: DuckDB's
+        joins keep no order."""
         path = self.path(table, part)
         path.parent.mkdir(exist_ok=True)
-        count = self._copy(select, path)
-        if not self._together(path):
-            scan = self.scan(table, part)
-            self.replace(table, part, f"SELECT * FROM {scan} ORDER BY {PART_KEY}, id")
-        return count
+        return self._copy(select, path)
 
     def replace(self, table: str, part: str, select: str) -> int:
         """The same, by a query that may read the part itself."""
@@ -86,18 +82,10 @@ class Store:
         return count
 
     def _copy(self, select: str, path: Path) -> int:
-        return self.number(f"COPY ({select}) TO {literal(str(path))} (FORMAT parquet)")
-
-    def _together(self, path: Path) -> bool:
-        """Whether reading a file by ranges of practices reads no row group more than a few times:
-        by how many practices its row groups span, against those of the whole file."""
-        ((spans, whole),) = self.rows(
-            "SELECT sum(high - low), max(high) - min(low) FROM (SELECT "
-            "CAST(stats_min_value AS INTEGER) AS low, CAST(stats_max_value AS INTEGER) AS high "
-            f"FROM parquet_metadata({literal(str(path))}) WHERE path_in_schema = '{PART_KEY}')"
+        return self.number(
+            f"COPY (SELECT * FROM ({select}) ORDER BY {PART_KEY}, id) TO {literal(str(path))} "
+            "(FORMAT parquet)"
         )
-        assert isinstance(spans, int | None) and isinstance(whole, int | None)
-        return spans is None or whole is None or spans <= _MOST_SPANS * whole
 
     def keep(self, tables: Sequence[Path] | None = None) -> None:
         """Turn the folder into the result: all of it, or only the files that are named. What stood

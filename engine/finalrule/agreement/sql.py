@@ -1,0 +1,426 @@
+"""Compiled SQL as a reader: cases become tables, every pass is run over all of them, and each
+outcome is read back: what decided it, its value to the last digit, and what it needs."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import duckdb
+from sqlglot import exp
+
+from finalrule.core import ir
+from finalrule.core.expressions import Known, Unknown
+from finalrule.core.walk import reads
+from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
+from finalrule.evaluate.catalogues import TypedCatalogue
+from finalrule.evaluate.outcomes import OutcomeName, output_types
+from finalrule.evaluate.scalar import Decision, Evaluation
+from finalrule.facts.case import Case
+from finalrule.population.decode import Decoder
+from finalrule.population.dimensions import catalogue_rows
+from finalrule.population.duckdb import failed_column, load_catalogues
+from finalrule.population.faults import Fault, seed_faults
+from finalrule.population.model import Failing
+from finalrule.population.plan import Pass, Plan, compile_population
+from finalrule.population.spark import SparkRunner, errors, session
+from finalrule.runtime.compare import DIFFERENCE
+from finalrule.runtime.reachable import unreachable
+from finalrule.tables.from_cases import write_cases
+from finalrule.tables.internal import PROGRAM
+from finalrule.values import Type, exact, show
+
+_Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A record of an entity, for which a rule does not hold what it promises."""
+
+    entity: str
+    id: int
+    failing: Failing
+
+
+# The name of a generated record that has no keys, among those of the records below it.
+_NAMED = re.compile(r"(?<=[\[,])#[0-9]+(,|(?=\]))")
+# What the tables that a fault makes wrong are called, before their names.
+_FAULTY = "faulty_"
+# Of cases that cannot be run together so many are looked for, each by halving.
+_ALONE = 3
+
+
+class Engine(Protocol):
+    """What runs a plan's passes."""
+
+    name: str
+
+    def run(self, cases: Sequence[Case]) -> list[_Broken]:
+        """Run all passes over the cases; where a rule does not hold what it promises. Raises
+        Failure where the engine has an error, such as a number that does not fit."""
+
+    def rows(self, table: str) -> dict[int, _Row]:
+        """The rows of a table by id."""
+
+
+class OnDuckDB:
+    """A plan on a DuckDB of its own."""
+
+    name = "DuckDB"
+
+    def __init__(self, plan: Plan, catalogues: Mapping[str, TypedCatalogue]) -> None:
+        self.plan = plan
+        self.connection = duckdb.connect(config={"threads": 1})
+        load_catalogues(self.connection, catalogue_rows(catalogues))
+
+    def run(self, cases: Sequence[Case]) -> list[_Broken]:
+        write_cases(self.plan.program, cases, self.connection)
+        return [one for pass_ in self.plan.passes for one in self.run_pass(pass_)]
+
+    def run_pass(self, one: Pass) -> list[_Broken]:
+        """Run one pass, whose tables are there."""
+        try:
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {one.target} AS {one.duckdb}")
+        except duckdb.Error as wrong:
+            raise _engine_failure(self.name, wrong) from None
+        return _broken(one, lambda query: self.connection.execute(query).fetchall())
+
+    def rows(self, table: str) -> dict[int, _Row]:
+        result = self.connection.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in result.description]
+        rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
+        return _by_id(self.name, table, rows)
+
+
+class OnSpark:
+    """A plan on Spark, which is given the tables as Parquet."""
+
+    name = "Spark"
+
+    def __init__(self, plan: Plan, catalogues: Mapping[str, TypedCatalogue]) -> None:
+        self.plan = plan
+        self._folder = TemporaryDirectory(prefix="finalrule-spark-cases-")
+        self.connection = duckdb.connect(config={"threads": 1})
+        self._catalogues = catalogue_rows(catalogues)
+        load_catalogues(self.connection, self._catalogues)
+
+    @cached_property
+    def runner(self) -> SparkRunner:
+        """Spark, started when it is first needed, with the catalogues."""
+        runner = SparkRunner(session(), Path(self._folder.name, "made"))
+        for one in self._catalogues.values():
+            self._give(runner, one.dimension.table)
+        return runner
+
+    def _give(self, runner: SparkRunner, table: str) -> None:
+        path = Path(self._folder.name, f"{table}.parquet")
+        self.connection.execute(f"COPY {table} TO '{path}' (FORMAT parquet)")
+        runner.load(table, path)
+
+    def run(self, cases: Sequence[Case]) -> list[_Broken]:
+        write_cases(self.plan.program, cases, self.connection)
+        for entity in self.plan.program.entities:
+            self._give(self.runner, entity.name)
+        found = []
+        for one in self.plan.passes:
+            try:
+                self.runner.run(one.target, one.query)
+            except errors() as wrong:
+                raise _engine_failure(self.name, wrong) from None
+            found += _broken(one, self.runner.ask)
+        return found
+
+    def rows(self, table: str) -> dict[int, _Row]:
+        return _by_id(self.name, table, self.runner.rows(table))
+
+
+def _by_id(name: str, table: str, rows: Iterable[_Row]) -> dict[int, _Row]:
+    """Rows by id. Raises Failure when a record has two."""
+    found: dict[int, _Row] = {}
+    for row in rows:
+        if row["id"] in found:
+            message = f"{name} has two rows of one record in table {table}"
+            raise Failure([Diagnostic(DIFFERENCE, message)])
+        found[row["id"]] = row
+    return found
+
+
+def _broken(one: Pass, ask: Callable[[str], Sequence[Sequence[Any]]]) -> list[_Broken]:
+    """The records for which a rule of a pass does not hold what it promises."""
+    if not one.failing:
+        return []
+    column = failed_column(one.target)
+    rows = ask(f"SELECT id, {column} FROM {one.target} WHERE NOT {column} IS NULL")
+    return [_Broken(one.entity, number, one.failing[place - 1]) for number, place in rows]
+
+
+def _engine_failure(name: str, wrong: Exception) -> Failure:
+    """An engine's error as one for people."""
+    return Failure([Diagnostic(DIFFERENCE, f"{name} cannot run the rules: {wrong}")])
+
+
+@dataclass(frozen=True, slots=True)
+class SqlDifference:
+    """An outcome that is another one in SQL; `exact` and `found` say value and what decided."""
+
+    rule: ir.AnyRule
+    path: tuple[str, ...]
+    output: str
+    exact: str
+    found: str
+    by: str
+
+    def diagnostic(self) -> Diagnostic:
+        """As an error at the rule."""
+        name = OutcomeName(self.rule.name, self.path, self.output)
+        return Diagnostic(
+            DIFFERENCE,
+            f"two evaluators differ on `{name}`: {self.exact}, but by {self.by} {self.found}",
+            (Label(Pointer(str(self.rule.place), ""), f"rule {self.rule.name}"),),
+            "do not use this outcome: one of the two evaluators is wrong; report the rule",
+        )
+
+
+# What is found of a record that SQL has lost.
+_NO_ROW = Decision("no row", {})
+
+
+@dataclass(slots=True)
+class _Part:
+    """Cases that were run together, from a place on: the rows of each table, or why there are none;
+    of each case the id of the first record of each entity, and which rules broke their promise, by
+    the case's place in the part."""
+
+    start: int
+    tables: Mapping[str, Mapping[int, _Row]]
+    failure: Failure | None
+    first_ids: list[Counter[str]]
+    broken: Mapping[int, list[Failing]]
+
+
+class SqlReader:
+    """A program's plan on an engine, with what undetermined outcomes need, each case a program of
+    its own. `only` names rules instead of all; what they read must be among them."""
+
+    small = 200
+
+    def __init__(
+        self,
+        program: ir.Program,
+        catalogues: Mapping[str, TypedCatalogue],
+        engine: type[OnDuckDB] | type[OnSpark],
+        only: Sequence[str] | None = None,
+    ) -> None:
+        dimensions = {name: one.dimension for name, one in catalogue_rows(catalogues).items()}
+        self.program, self._catalogues, self._engine = program, catalogues, engine
+        self.plan = compile_population(
+            program, dimensions, only=only, with_needs=True, one_program=False
+        )
+        self.engine = engine(self.plan, catalogues)
+        self.name, self.fired = self.engine.name, 0
+        self.rules = frozenset(self.plan.packed)
+        self._decoder = Decoder(self.plan)
+        self._by_entity: dict[str, list[ir.AnyRule]] = {}
+        for rule in program.rules:
+            if rule.name in self.rules:
+                self._by_entity.setdefault(rule.entity, []).append(rule)
+        self._outputs = {rule.name: output_types(rule) for rule in program.rules}
+        self._parts: list[_Part] = []
+
+    def begin(self, cases: Sequence[Case]) -> None:
+        self._parts = []
+        self._run(0, cases, [_ALONE])
+
+    def _run(self, start: int, cases: Sequence[Case], left: list[int]) -> None:
+        """Run cases; where they fail, by halves, until some that fail alone are known."""
+        try:
+            broken = self.engine.run(cases)
+        except Failure as failure:
+            if len(cases) > 1 and left[0] > 0:
+                middle = len(cases) // 2
+                self._run(start, cases[:middle], left)
+                self._run(start + middle, cases[middle:], left)
+            else:
+                left[0] -= 1
+                self._parts.append(_Part(start, {}, failure, [Counter() for _ in cases], {}))
+            return
+        tables = {table: self.engine.rows(table) for table in self.plan.results}
+        ids = list(_first_ids(cases))
+        by_case: dict[int, list[Failing]] = {}
+        for one in broken:
+            place = bisect_right(ids, one.id, key=lambda first: first[one.entity]) - 1
+            by_case.setdefault(place, []).append(one.failing)
+        self._parts.append(_Part(start, tables, None, ids, by_case))
+
+    def _part(self, place: int) -> _Part:
+        return next(part for part in reversed(self._parts) if part.start <= place)
+
+    def refuses(self, place: int, code: str, rule: str) -> bool:
+        part = self._part(place)
+        found = part.broken.get(place - part.start, ())
+        return any((one.code, one.rule) == (code, rule) for one in found)
+
+    def differences(self, place: int, evaluation: Evaluation) -> Sequence[SqlDifference]:
+        part = self._part(place)
+        if part.failure is not None:
+            raise part.failure
+        if broken := part.broken.get(place - part.start):
+            raise Failure([self._promise(one) for one in broken])
+        first_ids = part.first_ids[place - part.start]
+        return list(self.compared(evaluation, first_ids, part.tables))
+
+    def _promise(self, failing: Failing) -> Diagnostic:
+        place = next(one.place for one in self.program.rules if one.name == failing.rule)
+        label = Label(Pointer(str(place), ""), f"rule {failing.rule}")
+        return Diagnostic(failing.code, failing.message, (label,), failing.help)
+
+    def compared(
+        self,
+        evaluation: Evaluation,
+        first_ids: Mapping[str, int],
+        tables: Mapping[str, Mapping[int, _Row]],
+    ) -> Iterator[SqlDifference]:
+        """What differs in tables of results, as far as they are given; `first_ids` are those of the
+        case's first records."""
+        frames = {id(record): frame for frame, record in evaluation.records.items()}
+        ids = Counter(first_ids)
+        for record in evaluation.case.root.walk():
+            frame, number = frames[id(record)], ids[record.entity]
+            ids[record.entity] += 1
+            for rule in self._by_entity.get(record.entity, ()):
+                table = tables.get(self.plan.tables[rule.name])
+                if table is not None:
+                    exact = evaluation.decisions[rule.name, frame]
+                    row = table.get(number)
+                    found = _NO_ROW if row is None else self._decoder.decision(rule.name, row)
+                    yield from self._compared(rule, frame.path, exact, found)
+
+    def _compared(
+        self, rule: ir.AnyRule, path: tuple[str, ...], exact: Decision, found: Decision
+    ) -> Iterator[SqlDifference]:
+        if exact.winner == found.winner and exact.values == found.values:
+            return
+        for output, type_ in self._outputs[rule.name].items():
+            one = _by_keys(exact.values[output])
+            other = found.values.get(output, Unknown(frozenset()))
+            if exact.winner != found.winner or one != other:
+                texts = _said(exact.winner, one, type_), _said(found.winner, other, type_)
+                yield SqlDifference(rule, path, output, *texts, self.name)
+
+    # --- faults --------------------------------------------------------------------------------
+
+    def seed(self, count: int, seed: int) -> list[Fault]:
+        """So many faults, each in one query; Spark is given the same queries, so that none is
+        sought there."""
+        if not isinstance(self.engine, OnDuckDB):
+            return []
+        return seed_faults(self.plan, count, seed, unreachable(self.program))
+
+    def find(
+        self,
+        faults: Sequence[Fault],
+        evaluations: Sequence[Evaluation],
+        note: Callable[[int], None],
+    ) -> dict[str, int]:
+        """The faults that comparing the evaluations shows, each with the place of the first that
+        does. `note` is told of each that was found."""
+        cases = [evaluation.case for evaluation in evaluations]
+        self.engine.run(cases)
+        numbered = list(zip(evaluations, _first_ids(cases), strict=True))
+        found: dict[str, int] = {}
+        for fault in faults:
+            place = self._shows(fault, numbered)
+            if place is not None:
+                found[fault.what] = place
+                note(1)
+        return found
+
+    def _shows(
+        self, fault: Fault, numbered: Sequence[tuple[Evaluation, Mapping[str, int]]]
+    ) -> int | None:
+        """The place of the first case on which results differ. What reads the faulty table, or what
+        follows from it, is computed once more beside what was there."""
+        assert isinstance(self.engine, OnDuckDB)
+        connection = self.engine.connection
+
+        def ask(query: str) -> list[Any]:
+            return connection.execute(query).fetchall()
+
+        made: dict[str, str] = {}
+        try:
+            for number, one in enumerate(self.plan.passes[fault.place :]):
+                if number and made.keys().isdisjoint(one.reads):
+                    continue
+                query = _renamed(one.query, made) if number else fault.query
+                made[one.target] = f"{_FAULTY}{one.target}"
+                wrong = replace(one, target=made[one.target], query=query)
+                if self.engine.run_pass(wrong):
+                    return 0
+                if not number and not ask(
+                    f"SELECT 1 FROM (SELECT * FROM {wrong.target} EXCEPT ALL "
+                    f"SELECT * FROM {one.target}) LIMIT 1"
+                ):
+                    return None
+                if one.target in self.plan.results:
+                    tables = {one.target: self.engine.rows(wrong.target)}
+                    for place, (evaluation, ids) in enumerate(numbered):
+                        if any(self.compared(evaluation, ids, tables)):
+                            return place
+        except (duckdb.Error, Failure, LookupError, TypeError):
+            return 0
+        return None
+
+    def narrowed(self, rule: str) -> SqlReader:
+        rules = {one.name: one for one in self.program.rules}
+        wanted: set[str] = set()
+        todo = [rule]
+        while todo:
+            name = todo.pop()
+            if name not in wanted:
+                wanted.add(name)
+                todo.extend(reads(rules[name]))
+        return SqlReader(self.program, self._catalogues, self._engine, sorted(wanted))
+
+
+def _renamed(query: exp.Select, names: Mapping[str, str]) -> exp.Select:
+    """A query that reads other tables."""
+    copy = query.copy()
+    for table in copy.find_all(exp.Table):
+        if table.name in names:
+            table.set("this", exp.to_identifier(names[table.name]))
+    return copy
+
+
+def _first_ids(cases: Sequence[Case]) -> Iterator[Counter[str]]:
+    """As the tables of cases number their records."""
+    ids: Counter[str] = Counter()
+    for number, case in enumerate(cases):
+        ids[PROGRAM] = number
+        yield ids.copy()
+        ids.update(record.entity for record in case.root.walk())
+
+
+def _by_keys(value: Known) -> Known:
+    """A value that needs facts: these without the names of records that have no keys, which tables
+    do not know."""
+    if not isinstance(value, Unknown):
+        return value
+    return Unknown(frozenset(_NAMED.sub("", need).replace("[]", "") for need in value.needs))
+
+
+def _said(winner: str, value: Known, type_: Type) -> str:
+    """A value, exactly, and what decided it."""
+    if isinstance(value, Unknown):
+        return f"undetermined, needs {', '.join(sorted(value.needs)) or 'nothing'}"
+    said = show(value, type_)
+    if isinstance(value, Fraction) and said.startswith("~"):
+        said = f"{said} ({exact(value)})"
+    return f"{said} by {winner}"

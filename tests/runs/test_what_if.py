@@ -1,0 +1,222 @@
+"""A what-if is a run of the whole with the same settings, to the last digit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from finalrule.load import load_evaluator, load_program
+from finalrule.report.beside import beside
+from finalrule.report.summary import summarize
+from finalrule.runs import run as runs
+from finalrule.runs.results import COLUMNS
+from finalrule.runs.what_if import changed_rules
+from runs.conftest import POLICY, Whole, finalrule, refused
+
+# What is changed, and how much of the rules it reaches, from the last ones to nearly all.
+SETTINGS = (
+    ("applicable_percent=5%", "additional_performance_threshold=85"),
+    ("performance_threshold=60",),
+    ("category_weights.no_cost.quality=45%", "category_weights.no_cost.pi=40%"),
+    ("low_volume.allowed_charges=$60,000",),
+    ("quality.data_completeness=90%",),
+)
+Again = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def again(nation: Path, tmp_path_factory: pytest.TempPathFactory) -> Again:
+    """A run of the whole with settings, made once."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def run(*settings: str) -> Path:
+        if settings not in made:
+            made[settings] = tmp_path_factory.mktemp("again") / "run"
+            evaluator = load_evaluator(POLICY, settings)
+            runs.run(evaluator, nation, made[settings], settings=settings)
+        return made[settings]
+
+    return run
+
+
+def what_if(run: Path, out: Path, *settings: str) -> dict[str, Any]:
+    """What a what-if wrote of the program."""
+    options = [word for setting in settings for word in ("--set", setting)]
+    done = finalrule("what-if", run, *options, "--out", out)
+    assert done.exit_code == 0, done.stderr
+    found: dict[str, Any] = json.loads((out / "what-if.json").read_bytes())
+    return found
+
+
+def rows(folder: Path) -> list[tuple[object, ...]]:
+    columns = ", ".join(column.name for column in COLUMNS)
+    path = folder / "clinicians.parquet"
+    return duckdb.connect().execute(f"SELECT {columns} FROM '{path}'").fetchall()
+
+
+def manifest(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "manifest.json").read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
+def test_it_equals_a_run_of_the_whole(
+    whole: Whole, again: Again, tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    found = what_if(whole.path, tmp_path / "out", *settings)
+    expected = manifest(again(*settings))
+    assert rows(whole.path) != rows(again(*settings)) == rows(tmp_path / "out")
+    assert found.pop("rules")
+    assert found == expected
+
+
+def test_back_to_what_it_was(whole: Whole, again: Again, tmp_path: Path) -> None:
+    """The settings of a run hold in its what-if but for those that are set again."""
+    found = what_if(again("performance_threshold=60"), tmp_path / "out", "performance_threshold=45")
+    assert rows(tmp_path / "out") == rows(whole.path)
+    assert found["settings"] == ["performance_threshold=45"]
+    assert found["program"] == manifest(whole.path)["program"]
+    both = what_if(again("performance_threshold=60"), tmp_path / "both", "applicable_percent=5%")
+    assert both["settings"] == ["performance_threshold=60", "applicable_percent=5%"]
+
+
+def test_nothing_that_differs(whole: Whole, tmp_path: Path) -> None:
+    found = what_if(whole.path, tmp_path / "out", "performance_threshold=45")
+    assert found["rules"] == []
+    assert rows(tmp_path / "out") == rows(whole.path)
+    assert found["program"] == manifest(whole.path)["program"]
+
+
+def test_what_depends_on_a_figure() -> None:
+    """42 CFR 414.1405(b): the applicable percent is read by the adjustment factor alone, and all
+    that follows from it; the additional factor does not."""
+    was, now = load_program(POLICY), load_program(POLICY, ("applicable_percent=5%",))
+    changed = changed_rules(was, now)
+    assert {"unscaled_adjustment_factor", "scaling_factor", "payment_adjustment_factor"} <= {
+        *changed
+    }
+    assert not {"final_score", "additional_adjustment_factor", "total_additional_payments"} & {
+        *changed
+    }
+
+
+def test_as_text(whole: Whole) -> None:
+    done = finalrule("what-if", whole.path, "--set", "performance_threshold=60")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{POLICY} over 2,000 clinicians ({whole.path}), and with"
+    assert lines[3].split() == ["the", "run", "what-if", "difference"]
+    assert lines[4].split()[-3:] == ["45.00", "60.00", "+15.00"]
+    assert any(line.startswith("25 of the run's ") for line in lines)
+    assert "  final_score, available_final_score, final_score_used," in done.stdout
+
+
+def test_as_json(whole: Whole) -> None:
+    asked = ("what-if", whole.path, "--set", "performance_threshold=60", "--format", "json")
+    data = json.loads(finalrule(*asked).stdout)
+    assert data["format"] == "what-if.v1"
+    assert data["before"]["figures"]["performance_threshold"] == "45"
+    assert data["after"]["figures"]["performance_threshold"] == "60"
+    assert data["after"]["settings"] == ["performance_threshold=60"]
+    assert len(data["rules"]) == 25 and data["seconds"] > 0
+
+
+def test_side_by_side(whole: Whole, again: Again) -> None:
+    """The differences are those of two runs of the whole."""
+    found = []
+    with duckdb.connect() as connection:
+        for run in (whole.path, again("performance_threshold=60")):
+            relation = f"'{run}/clinicians.parquet'"
+            found.append(summarize(connection, relation, manifest(run)))
+    before, after = found
+    shown = {row.cells[0].shown.strip(): row.cells[1:] for row in beside(before, after)}
+    assert [cell.shown for cell in shown["Performance threshold (points)"]] == [
+        "45.00", "60.00", "+15.00"
+    ]  # fmt: skip
+    assert "Applicable percent" not in shown
+    assert before.budget.reductions is not None and after.budget.reductions is not None
+    grown = after.budget.reductions - before.budget.reductions
+    assert grown > 0 and shown["Reductions"][2].shown == f"+${float(grown):,.2f}"
+    # Scores do not change, those at 45 and more become fewer.
+    assert shown["Final score, mean (points)"][2].shown == ""
+    fewer = {one.region: one.total.clinicians for one in before.adjustments}["above_threshold"]
+    fewer -= {one.region: one.total.clinicians for one in after.adjustments}["above_threshold"]
+    assert shown["Above the threshold"][2].shown == f"\N{MINUS SIGN}{fewer:,}"
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(whole: Whole, tmp_path: Path) -> Path:
+    """A copy of the run, to be damaged."""
+    return Path(shutil.copytree(whole.path, tmp_path / "copied"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("policy_digest", "0" * 64, "policy-changed"),
+        ("settings", ["performance_threshold=60"], "policy-changed"),
+        ("engine_version", "0.0.1", "engine-changed"),
+        ("policy", "2031-final", "unknown-policy"),
+        ("program", None, "run-unreadable"),
+    ],
+)
+def test_a_run_of_something_else(copied: Path, field: str, value: object, code: str) -> None:
+    (copied / "manifest.json").write_text(json.dumps({**manifest(copied), field: value}))
+    out = copied.parent / "out"
+    asked = ("what-if", copied, "--set", "performance_threshold=60", "--out", out)
+    refused(finalrule(*asked), code, out)
+
+
+@pytest.mark.parametrize("lost", ["facts/scoring_unit", "outcomes", "plan.json",
+                                  "clinicians.parquet"])  # fmt: skip
+def test_a_run_that_is_not_whole(copied: Path, lost: str) -> None:
+    path = copied / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    refused(finalrule("what-if", copied, "--set", "performance_threshold=60"), "run-unreadable")
+
+
+def test_no_run(tmp_path: Path) -> None:
+    refused(finalrule("what-if", tmp_path, "--set", "performance_threshold=60"), "not-a-run")
+    (tmp_path / "manifest.json").write_text("[]")
+    refused(finalrule("what-if", tmp_path, "--set", "performance_threshold=60"), "not-a-run")
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"),
+    [
+        ("performance_treshold=60", "unknown-setting"),
+        ("performance_threshold=60%", "wrong-unit"),
+        ("performance_threshold=60 was 30", "base-was-not"),
+        # Rounding rules are no figures.
+        ("final_score.places=1", "unknown-setting"),
+        ("category_weights.no_cost.quality=60%", "table-check"),
+    ],
+)
+def test_a_setting_that_cannot_be(whole: Whole, setting: str, code: str) -> None:
+    refused(finalrule("what-if", whole.path, "--set", setting), code)
+
+
+def test_nothing_is_set(whole: Whole) -> None:
+    done = finalrule("what-if", whole.path)
+    assert done.exit_code == 2 and "Missing option '--set'" in done.stderr
+
+
+def test_a_place_that_is_taken(whole: Whole, tmp_path: Path) -> None:
+    asked = ("what-if", whole.path, "--set", "performance_threshold=60", "--out")
+    refused(finalrule(*asked, tmp_path), "out-exists")
+    (tmp_path / "file").write_text("")
+    refused(finalrule(*asked, tmp_path / "file" / "out"), "cannot-write-file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_too_little_memory(whole: Whole) -> None:
+    asked = ("what-if", whole.path, "--set", "quality.data_completeness=90%", "--memory", "1MB")
+    refused(finalrule(*asked), "run-memory")
