@@ -250,7 +250,7 @@ def test_which_score_is_used_may_be_undetermined() -> None:
             number += 1
             case = generator_of("2020-final").case(f"used {number}")
             units = [r for r in case.root.walk() if r.entity == "scoring_unit"]
-            if not units or units[0].facts["entity_type"].value != kind:
+            if len(units) != 1 or units[0].facts["entity_type"].value != kind:
                 continue
             try:
                 found = evaluator.evaluate(case, unit_rules(evaluator.program))

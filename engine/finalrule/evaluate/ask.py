@@ -76,11 +76,15 @@ class Asking:
         self.held: dict[tuple[Record, str], Given | None] = {}
         self.conditions = self.added = 0
 
-    def one_of(self, ways: Iterable[T], done: Callable[[T], bool]) -> bool:
+    def one_of(
+        self, ways: Iterable[T], done: Callable[[T], bool], first: Callable[[T], bool] | None = None
+    ) -> bool:
         """Whether one of several ways goes together with what is held; what those that do not have
-        set is undone."""
+        set is undone. Those that are to be tried first are."""
         choices = list(ways)
         self.random.shuffle(choices)
+        if first is not None:
+            choices.sort(key=first, reverse=True)
         for way in choices:
             before = len(self.held)
             if done(way):
@@ -206,7 +210,7 @@ class Asking:
                     left.remove(one)
                 return made
 
-            if not self.one_of(left, done):
+            if not self.one_of(left, done, lambda one: self.truth(where, one) is each):
                 more = self.more(expr.entity, record)
                 if more is None or not self.make(where, each, more, deep):
                     return False
@@ -264,9 +268,35 @@ class Asking:
                     left.remove(item)
                 return made
 
-            if not self.one_of(left, done):
+            if not self.one_of(left, done, lambda item: self.truth(item, record) is each):
                 return False
         return True
+
+    def truth(self, expr: ir.Expr, record: Record) -> bool | None:
+        """What a condition on facts alone is now; None for others."""
+        match expr:
+            case ir.Logic(op="all" | "any" | "none" as op, items=items):
+                truths = [self.truth(item, record) for item in items]
+                decisive = op != "all"
+                if decisive in truths:
+                    return decisive is not (op == "none")
+                return None if None in truths else (op in ("all", "none"))
+            case ir.Compare(op="==" | "!=" as op, left=left, right=right):
+                value, other = self.value(left, record), self.plan.constant(right)
+                return None if value is None or other is None else (value == other) is (op == "==")
+            case ir.In(item=item, values=values):
+                value, listed = self.value(item, record), self.plan.constant(values)
+                return value in listed if value and isinstance(listed, frozenset) else None
+        found = self.value(expr, record)
+        return found if isinstance(found, bool) else None
+
+    def value(self, expr: ir.Expr, record: Record) -> Value | None:
+        """The value of a fact now; None for others, and where it is not known."""
+        if not isinstance(expr, ir.Fact):
+            return None
+        owner = _owner(record, expr.entity)
+        given = owner.facts.get(expr.name) if owner is not None else None
+        return given.value if given is not None else None
 
     def among(
         self, item: ir.Expr, listed: Sequence[str], want: bool, record: Record, deep: int
@@ -277,6 +307,9 @@ class Asking:
             type_ = self.plan.types.of(item, {})
             members = type_.members if isinstance(type_, Enumeration) else ("OTHER",)
             choices = [one for one in members if one not in listed]
+            now = self.value(item, record)
+            if isinstance(now, str) and now not in (*listed, *choices):
+                choices.append(now)
         return self.one_of(choices, lambda one: self.give(item, one, record, deep))
 
     def give(self, expr: ir.Expr, value: Value, record: Record, deep: int) -> bool:

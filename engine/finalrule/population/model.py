@@ -162,11 +162,19 @@ class Model:
 
 
 def _refuse_names(program: ir.Program) -> None:
-    """Raise Failure for facts whose names tables have for their own columns."""
-    own = {"id", "case_id", *(f"{entity.name}_id" for entity in program.entities)}
+    """Raise Failure for facts whose names their tables have for columns of their own: the ids of
+    the record and of those that it stands below or refers to."""
+    entities = {entity.name: entity for entity in program.entities}
     report = Report()
     for fact in program.facts:
-        if fact.name in own:
+        above = set[str]()
+        todo = [entities[fact.entity].parent, entities[fact.entity].refers]
+        while todo:
+            name = todo.pop()
+            if name and name not in above:
+                above.add(name)
+                todo.append(entities[name].parent)
+        if fact.name in {"id", "case_id", *(f"{name}_id" for name in above)}:
             report.error(
                 "not-for-sql",
                 f"fact `{fact.name}` of {fact.entity} has a name that tables need themselves",
