@@ -53,9 +53,7 @@ def failed_column(table: str) -> str:
     return f"failed_{table.rpartition('_')[2]}"
 
 
-def check_promises(
-    plan: Plan, one: Pass, ask: Callable[[str], list[Any]], facts: str = ""
-) -> None:
+def check_promises(plan: Plan, one: Pass, ask: Callable[[str], list[Any]], facts: str = "") -> None:
     """Raise Failure for every rule that does not hold what it promises for some record, with the
     first of them by its id in the entity's table."""
     if not one.failing:
