@@ -131,6 +131,8 @@ def text_of(digits: int, places: int) -> str:
 @example(SHARE, (9, 2, 4500))
 @example(SHARE, (38, 0, 10**37))
 @example(EXACT, (38, 38, 1))
+@example(EXACT, (10, 9, 10**9))
+@example(SIGNED, (12, 6, 10**11))
 @settings(max_examples=400)
 def test_a_decimal(declared: ir.FactDeclaration, number: tuple[int, int, int]) -> None:
     width, places, digits = number

@@ -342,8 +342,11 @@ class _Scaled:
                 return f"CAST({c} AS BIGINT) * {factor}" if places else f"CAST({c} AS BIGINT)"
             case "decimal":
                 whole = f"round({c}, {self.scale})" if self.too_fine else c
-                times = f" * {factor}" if places else ""
-                return f"CAST({whole}{times} AS BIGINT)"
+                if not places:
+                    return f"CAST({whole} AS BIGINT)"
+                # DuckDB gives a product of two narrow DECIMALs 18 digits at most.
+                wide = f"DECIMAL(38, {min(self.written, self.scale)})"
+                return f"CAST(CAST({whole} AS {wide}) * {factor} AS BIGINT)"
             case "double":
                 return f"CAST(round({c} * 1e{places}) AS BIGINT)"
             case "text":
