@@ -59,6 +59,22 @@ def load_program(policy: str, settings: Sequence[str] = (), root: Path | None = 
     return kept
 
 
+def require_track(program: ir.Program, track: str) -> None:
+    """Raise Failure where a policy does not have the rules of a track: `mips` or `apm`."""
+    if track in program.tracks:
+        return
+    carried = " and ".join(program.tracks)
+    raise Failure(
+        [
+            Diagnostic(
+                "track-not-carried",
+                f"{program.policy} has the rules of the track {carried}, not of {track}",
+                help=f"`finalrule show` lists the policies; take one with the track {track}",
+            )
+        ]
+    )
+
+
 def _made_from(year_file: Path, root: Path) -> Iterator[Path]:
     """Every file that a compiled policy depends on, the compiler's own among them."""
     yield year_file

@@ -210,8 +210,9 @@ class _Validate:
         self._add(policy.id, "use", report.diagnostics)
 
     def _unused_variants(self, compiled: list[Compiled]) -> None:
-        report, known = Report(), compiled[0].work.known
-        for name, blocks in known.rules.items():
+        report = Report()
+        written = {name: blocks for one in compiled for name, blocks in one.work.known.rules.items()}
+        for name, blocks in written.items():
             used = {
                 one.work.in_force[name].variant for one in compiled if name in one.work.in_force
             }

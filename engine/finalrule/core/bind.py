@@ -173,11 +173,10 @@ def bind_catalogues(known: Declarations, policy: Policy, report: Report) -> list
 
 
 def rules_in_force(known: Declarations, policy: Policy, report: Report) -> dict[str, Written]:
-    """For each rule of the policy's tracks the block in force; rules not in force are left out."""
-    names = [name for name, shape in known.shapes.items() if shape.track in policy.tracks]
-    _unknown("unknown-rule", policy.rules, names, report)
+    """For each rule the block in force; rules not in force are left out."""
+    _unknown("unknown-rule", policy.rules, known.shapes, report)
     chosen: dict[str, Written] = {}
-    for name in names:
+    for name in known.shapes:
         blocks = known.rules[name]
         variants = {block.variant: block for block in blocks}
         stated = policy.rules.get(name)

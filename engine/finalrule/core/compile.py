@@ -47,11 +47,17 @@ class Compilation:
     ordered: list[Lowered] = field(default_factory=list)
 
 
+# The tracks of the program, as year files name them.
+TRACKS = ("mips", "apm")
+
+
 def _parse(work: Compilation) -> None:
-    """rules files -> syntax trees"""
+    """rules files -> syntax trees, of the policy's tracks and of what is common to all"""
     for source in work.sources:
         if module := parse(source, work.report):
-            work.modules.append((source, module))
+            track = module.name.partition(".")[0]
+            if track not in TRACKS or track in work.policy.tracks:
+                work.modules.append((source, module))
 
 
 def _declare(work: Compilation) -> None:

@@ -38,7 +38,6 @@ class RuleShape:
     name: str
     entity: str
     outputs: dict[str, Type]
-    track: str
 
 
 @dataclass(slots=True)
@@ -95,7 +94,7 @@ def declare(
         for source, module in modules:
             for statement in module.statements:
                 if isinstance(statement, kind):
-                    gather.take(source, statement, module.name.split(".")[0])
+                    gather.take(source, statement)
     gather.finish()
     return found
 
@@ -105,7 +104,7 @@ class _Gather:
         self.found, self.report, self.cited = found, report, cited
         self.unknown: dict[str, list[Span]] = {}
 
-    def take(self, source: Source, statement: s.Statement, track: str) -> None:
+    def take(self, source: Source, statement: s.Statement) -> None:
         match statement:
             case s.TypeDeclaration():
                 self._type(statement, source)
@@ -128,7 +127,7 @@ class _Gather:
                     place = source.span(*statement.name.at).place
                     self.found.roundings[statement.name.text] = (unit, place)
             case s.RuleSyntax():
-                self._rule(statement, source, track)
+                self._rule(statement, source)
 
     def _new(self, kind: str, name: s.Name, source: Source, within: str = "") -> bool:
         """Record where a name is declared; report it when it is declared already."""
@@ -284,7 +283,7 @@ class _Gather:
             )
         return ir.Bounds(bounds.name.text, inverse.text)
 
-    def _rule(self, rule: s.RuleSyntax, source: Source, track: str) -> None:
+    def _rule(self, rule: s.RuleSyntax, source: Source) -> None:
         if not self._known_entity(rule.entity, source):
             return
         written = Written(rule, source)
@@ -319,9 +318,9 @@ class _Gather:
         others.append(written)
         if not others[1:]:
             self._new("name", rule.name, source, f"{rule.entity.text}.")
-        self._shape(written, track)
+        self._shape(written)
 
-    def _shape(self, written: Written, track: str) -> None:
+    def _shape(self, written: Written) -> None:
         rule, source = written.syntax, written.source
         outputs: dict[str, Type]
         if rule.kind == "select":
@@ -331,7 +330,7 @@ class _Gather:
         else:
             assert rule.type is not None
             outputs = {"": self.type(rule.type, source)}
-        shape = RuleShape(rule.name.text, rule.entity.text, outputs, track)
+        shape = RuleShape(rule.name.text, rule.entity.text, outputs)
         first = self.found.shapes.setdefault(shape.name, shape)
         if (first.entity, first.outputs) != (shape.entity, shape.outputs):
             other = self.found.rules[shape.name][0]
