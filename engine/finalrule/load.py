@@ -111,8 +111,11 @@ def compile_program(policy: str, settings: Sequence[str], root: Path) -> ir.Prog
 
 
 def load_evaluator(
-    policy: str, settings: Sequence[str] = (), root: Path | None = None
+    policy: str, settings: Sequence[str] = (), root: Path | None = None, track: str = ""
 ) -> Evaluator:
-    """A policy ready to evaluate cases. Raises Failure."""
+    """A policy ready to evaluate cases; with the rules of a track, where one is named. Raises
+    Failure."""
     program = load_program(policy, settings, root)
+    if track:
+        require_track(program, track)
     return Evaluator(program, open_catalogues(program, root or policies_root()))

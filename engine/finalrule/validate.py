@@ -211,7 +211,9 @@ class _Validate:
 
     def _unused_variants(self, compiled: list[Compiled]) -> None:
         report = Report()
-        written = {name: blocks for one in compiled for name, blocks in one.work.known.rules.items()}
+        written = {
+            name: blocks for one in compiled for name, blocks in one.work.known.rules.items()
+        }
         for name, blocks in written.items():
             used = {
                 one.work.in_force[name].variant for one in compiled if name in one.work.in_force

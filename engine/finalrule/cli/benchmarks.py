@@ -71,7 +71,7 @@ def benchmarks(
       2  the tables, a file or the policy is wrong; nothing was written
       3  written, but whether some results count is undetermined: they are left out
     """
-    evaluator = load_evaluator(policy)
+    evaluator = load_evaluator(policy, track="mips")
     before = None if previous is None else read_published(previous, evaluator.program)
     if before is not None:
         check_earlier(before, evaluator.program.performance_year)

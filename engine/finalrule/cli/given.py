@@ -95,7 +95,7 @@ def policies_of(text: str, settings: tuple[str, ...]) -> list[Evaluator]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise click.BadParameter("name at least one policy", param_hint="--policy")
-    return [load_evaluator(name, settings) for name in names]
+    return [load_evaluator(name, settings, track="mips") for name in names]
 
 
 def subject_text(subject: dict[str, str]) -> str:

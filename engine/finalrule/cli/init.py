@@ -9,7 +9,7 @@ import click
 from finalrule.cli.output import write_output
 from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.facts.template import template
-from finalrule.load import load_program
+from finalrule.load import load_program, require_track
 
 
 @click.command()
@@ -23,7 +23,9 @@ def init(what: str, policy: str, out: Path | None) -> None:
 
     Example: finalrule init facts --policy 2020-final --out clinician.json
     """
-    text = template(load_program(policy))
+    program = load_program(policy)
+    require_track(program, "mips")
+    text = template(program)
     if out is None:
         click.echo(text, nl=False)
     elif out.exists():

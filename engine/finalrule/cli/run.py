@@ -56,7 +56,7 @@ def run(
     """
     from finalrule.runs.run import run as run_policy
 
-    evaluator = load_evaluator(policy, settings)
+    evaluator = load_evaluator(policy, settings, track="mips")
     with _resumable(), _progress() as note:
         ran = run_policy(
             evaluator, facts, out, settings=settings, resume=resume, threads=threads,

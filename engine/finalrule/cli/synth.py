@@ -47,9 +47,10 @@ def synth(
 
     Exit codes: 0, 2 where the nation cannot be made.
     """
-    from finalrule.load import load_program
+    from finalrule.load import load_program, require_track
 
     program = load_program(policy)
+    require_track(program, "mips")
     whole = published(program.performance_year).clinicians()
     clinicians = whole if clinicians is None else clinicians
     made = make_nation(program, clinicians, seed, out, threads)
