@@ -17,6 +17,7 @@ from finalrule.places import policies_root
 from finalrule.tables import rejected
 from finalrule.tables.convert import constant_sql, literal
 from finalrule.tables.internal import PROGRAM, Layout, fact_columns
+from finalrule.tables.keyed import read_keyed
 from finalrule.tables.records import MEASURES, read_records
 from finalrule.tables.schema import TableSchema, table_schemas
 from finalrule.tables.sources import Source, digests, find_files, open_source
@@ -86,11 +87,17 @@ def read_tables(
         rejected.prepare(store)
         records = [schema for schema in schemas if schema.entity]
         steps = len(records) + 1
-        _tell(progress, "clinicians", 0, steps)
         _write_program(stage, program_facts or {})
-        read_units(stage)
+        named = {schema.entity: schema.name for schema in records}
+        keyed = [schema for schema in records if schema.of == "keys"]
+        for done, schema in enumerate(keyed):
+            _tell(progress, schema.name, done, steps)
+            read_keyed(stage, schema, named)
+        if len(keyed) < len(schemas):
+            _tell(progress, "clinicians", len(keyed), steps)
+            read_units(stage)
         catalogues = _catalogues(program)
-        for done, schema in enumerate(records, 1):
+        for done, schema in enumerate(records[: -len(keyed) or None], len(keyed) + 1):
             _tell(progress, schema.name, done, steps)
             read_records(stage, schema, catalogues)
         _write_the_others(stage)

@@ -39,11 +39,25 @@ _NAMES = {
     "pi_report": "interoperability_measures",
     "cost_result": "cost_results",
 }
+# Those of the Advanced APM track, which their own keys name; parents before children.
+_KEYED = {
+    "payment_model": "payment_models",
+    "other_payer_arrangement": "other_payer_arrangements",
+    "loss_level": "loss_levels",
+    "qp_unit": "qp_units",
+    "qp_snapshot": "qp_snapshots",
+    "other_payer": "other_payers",
+    "beneficiary": "beneficiaries",
+    "claim": "claims",
+    "eligible_clinician": "eligible_clinicians",
+    "qp_participation": "qp_participations",
+    "base_period_tin": "base_period_tins",
+}
 # Facts that tables say in another way: who the row is of, and `reports_as_group` of the practice.
 ENTITY_TYPE, GROUP_REPORTS, REPORTS_AS_GROUP = "entity_type", "group_reports", "reports_as_group"
 _DERIVED = {(UNIT, ENTITY_TYPE), (UNIT, GROUP_REPORTS)}
 
-Of = Literal["practices", "clinicians", "entities", "members", "unit", "clinician"]
+Of = Literal["practices", "clinicians", "entities", "members", "unit", "clinician", "keys"]
 
 
 class TableColumn(msgspec.Struct, frozen=True):
@@ -114,10 +128,11 @@ class TableSchema(msgspec.Struct, frozen=True):
 def table_schemas(program: ir.Program) -> tuple[TableSchema, ...]:
     """The tables of a program, parents before children. Raises ValueError when two entities
     declare one name differently, so that no column could give both, and for records that no table
-    can hold. A program without scoring units has none."""
+    can hold."""
     declared = Declared(program)
+    keyed = [_keyed(declared, name) for name in _KEYED if name in declared.entities]
     if UNIT not in declared.entities:
-        return ()
+        return tuple(keyed)
     found = [_practices(declared), _clinicians(declared), *_entities(declared)]
     named = [name for name in _NAMES if name in declared.entities]
     others = [name for name in declared.entities if name not in _NAMES]
@@ -125,7 +140,7 @@ def table_schemas(program: ir.Program) -> tuple[TableSchema, ...]:
         path = declared.path_to(entity)
         if UNIT in path and entity not in (UNIT, CLINICIAN):
             found.append(_records(declared, entity, path))
-    return tuple(found)
+    return (*found, *keyed)
 
 
 def kinds(program: ir.Program) -> tuple[str, ...]:
@@ -195,6 +210,32 @@ def _records(declared: Declared, entity: str, path: list[str]) -> TableSchema:
     columns.extend(_facts(declared, entity))
     describe = declared.entities[entity].describe
     return TableSchema(_NAMES.get(entity, entity), of, entity, False, tuple(columns), describe)
+
+
+def keys_to(declared: Declared, entity: str) -> list[str]:
+    """The keys of the records above one, and its own."""
+    return [key for name in declared.path_to(entity) for key in declared.keys(name)]
+
+
+def _keyed(declared: Declared, entity: str) -> TableSchema:
+    """A table of records that their own keys name, and what they refer to by its keys."""
+    columns = []
+    for name in declared.path_to(entity):
+        for key in declared.keys(name):
+            fact = declared.facts[name][key]
+            said = {TIN: _TIN, NPI: _NPI}.get(key, f"As in `{_KEYED[name]}`" * (name != entity))
+            columns.append(TableColumn(key, fact.type, True, "required", (fact,), said))
+    if target := declared.entities[entity].refers:
+        named = {column.name for column in columns}
+        said = f"A row of `{_KEYED[target]}`; empty for none"
+        for name in declared.path_to(target):
+            columns += [
+                TableColumn(key, declared.facts[name][key].type, False, "may_be_unknown", (), said)
+                for key in declared.keys(name) if key not in named
+            ]  # fmt: skip
+    columns.extend(_facts(declared, entity))
+    describe = declared.entities[entity].describe
+    return TableSchema(_KEYED[entity], "keys", entity, False, tuple(columns), describe)
 
 
 def _key(name: str, describe: str, required: bool = True) -> TableColumn:

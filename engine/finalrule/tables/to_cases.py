@@ -132,9 +132,11 @@ class _Reader:
     records: dict[tuple[str, int], Record] = field(default_factory=dict)
     keys: dict[Record, tuple[str, ...]] = field(default_factory=dict)
     decoders: dict[str, list[_FactOf]] = field(default_factory=dict)
+    named: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.layout = Layout(self.program)
+        self.named = {one.entity: one.name for one in table_schemas(self.program) if one.entity}
         for name in self.layout.declared.entities:
             self.decoders[name] = [_fact_of(fact) for fact in self.layout.facts(name)]
 
@@ -186,12 +188,14 @@ class _Reader:
         """Every record of the units. Records of others, such as distributions of all results, are
         nobody's in particular."""
         declared = self.layout.declared
-        named = {one.entity: one.name for one in table_schemas(self.program) if one.entity}
         of_parts = f"{PART_KEY} IN ({_listed({unit.part_key for unit in units.values()})})"
         entities = [name for name in declared.entities if UNIT in declared.path_to(name)]
         for entity in sorted(entities, key=lambda name: len(declared.path_to(name))):
             id_column = "id" if entity == UNIT else id_of(UNIT)
             rows = self._rows(entity, f"{of_parts} AND {id_column} IN ({_listed(units)})")
+            if target := declared.entities[entity].refers:
+                pointers = (row[id_of(target)] for row in rows)
+                self._keyed(root, target, {at for at in pointers if at is not None})
             numbers: dict[Record, int] = {}
             for row in rows:
                 if entity == UNIT:
@@ -204,7 +208,7 @@ class _Reader:
                     self._clinician(row, parent, number, row["id"] in referred)
                     continue
                 key = (*self.keys[parent], *self._own_key(entity, row))
-                self._add(entity, row, parent, key, f"{named[entity]}[{','.join(key)}]")
+                self._add(entity, row, parent, key, f"{self.named[entity]}[{','.join(key)}]")
 
     def _unit(self, row: Row, root: Record, unit: _Unit) -> None:
         origin = f"{unit.table}[{','.join(unit.key)}]"
@@ -223,6 +227,34 @@ class _Reader:
         record = self._add(CLINICIAN, row, unit, key, f"{CLINICIANS}[{','.join(key)}]")
         if not mine:
             record.name = (f"#{number}",)
+        if target := self.layout.declared.entities[CLINICIAN].refers:
+            record.refers = self.records.get((target, row[id_of(target)]))
+
+    def _keyed(self, root: Record, entity: str, ids: set[int]) -> None:
+        """Records that their own keys name, with all below them and what these refer to."""
+        declared = self.layout.declared
+        ids = {at for at in ids if (entity, at) not in self.records}
+        below = [name for name in declared.entities if entity in declared.path_to(name)]
+        below.sort(key=lambda name: len(declared.path_to(name)))
+        rows_of = {}
+        for name in below:
+            column = "id" if name == entity else id_of(entity)
+            rows_of[name] = self._rows(name, f"{column} IN ({_listed(ids)})") if ids else []
+            if target := declared.entities[name].refers:
+                pointers = (row[id_of(target)] for row in rows_of[name])
+                self._keyed(root, target, {at for at in pointers if at is not None})
+        for name in below:
+            parent, refers = declared.entities[name].parent, declared.entities[name].refers
+            for row in rows_of[name]:
+                above = root if parent == PROGRAM else self.records[parent, row[id_of(parent)]]
+                key = (*self.keys.get(above, ()), *self._own_key(name, row))
+                if row.get(NPI, self.npi) != self.npi:
+                    key = (f"#{row['id']}",)
+                record = self._add(name, row, above, key, f"{self.named[name]}[{','.join(key)}]")
+                if key[0].startswith("#") and NPI in row:
+                    record.name = key
+                if refers:
+                    record.refers = self.records.get((refers, row[id_of(refers)]))
 
     def _member(self, unit: _Unit) -> str:
         """What says that the TIN/NPI has a unit's score."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from finalrule.facts.declared import UNIT
 from finalrule.tables.convert import Check, literal, member_place, quoted, values_of
+from finalrule.tables.internal import id_of
 from finalrule.tables.rejected import TABLE as REJECTED
 from finalrule.tables.schema import (
     CLINICIAN,
@@ -79,7 +80,7 @@ def _practices(stage: Stage) -> None:
 
 def _clinicians(stage: Stage) -> None:
     source = stage.sources[CLINICIANS]
-    test, checked = f"starts_with(t.tin, '{_TEST_TIN}')", _check_digit("t.npi")
+    test, checked = f"starts_with(t.tin, '{_TEST_TIN}')", check_digit("t.npi")
     own = [
         *identifier_checks(source, TIN),
         *identifier_checks(source, NPI),
@@ -250,7 +251,7 @@ def unit_checks(
     return [*rejected, Check(f"{found} IS NULL", "unit_unknown", column, value)]
 
 
-def _check_digit(c: str) -> str:
+def check_digit(c: str) -> str:
     """SQL: whether the last of an NPI's digits is the Luhn digit of 80840 and the others."""
     terms = ["24"]
     for place in range(10):
@@ -295,11 +296,16 @@ def _entity_type(stage: Stage, own: str) -> str:
 def _write_clinicians(stage: Stage) -> None:
     source = stage.sources[CLINICIANS]
     special = {"id": "2 * p.place", f"{UNIT}_id": "p.unit_id", NPI: "p.npi"}
+    referred = ""
+    if target := stage.layout.declared.entities[CLINICIAN].refers:
+        special[id_of(target)] = "e.id"
+        referred = f"LEFT JOIN {stage.store.scan(target)} e ON e.npi = p.npi"
     columns = stage.columns(CLINICIAN, special, source, "p.part_key")
     with stage.reading(source):
         stage.write(
             CLINICIAN, INDIVIDUALS,
-            f'SELECT {columns} FROM {source.relation()} t JOIN person p ON p."row" = t."__row"',
+            f'SELECT {columns} FROM {source.relation()} t JOIN person p ON p."row" = t."__row" '
+            f"{referred}",
         )  # fmt: skip
     own = stage.store.scan(CLINICIAN, INDIVIDUALS)
     stage.write(
