@@ -33,10 +33,7 @@ def made(stage: str, work: Compilation) -> dict[str, Any]:
                 "catalogues": tuple(known.catalogues.values()),
                 "parameters": tuple(known.parameters.values()),
                 "roundings": {name: unit for name, (unit, _) in known.roundings.items()},
-                "rules": {
-                    name: f"{shape.track}, of {shape.entity}"
-                    for name, shape in known.shapes.items()
-                },
+                "rules": {name: f"of {shape.entity}" for name, shape in known.shapes.items()},
             }
         case "bind":
             return {

@@ -232,11 +232,12 @@ def figures_of(program: ir.Program) -> dict[str, str]:
 def program_outcomes(
     connection: duckdb.DuckDBPyConnection, plan: Plan
 ) -> dict[str, dict[str, str | None]]:
-    """What the rules of the program came to: as printed, exactly, and what decided it."""
+    """What the rules of the program came to: as printed, exactly, and what decided it. Tables of
+    figures are the policy's own."""
     decoder = Decoder(plan)
     found: dict[str, dict[str, str | None]] = {}
     for rule in plan.program.rules:
-        if rule.entity != "program" or rule.name not in plan.packed:
+        if rule.entity != "program" or rule.name not in plan.packed or isinstance(rule, ir.Table):
             continue
         result = connection.execute(f"SELECT * FROM {plan.tables[rule.name]}")
         names = [one[0] for one in result.description]

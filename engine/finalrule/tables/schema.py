@@ -220,12 +220,18 @@ def keys_to(declared: Declared, entity: str) -> list[str]:
 def _keyed(declared: Declared, entity: str) -> TableSchema:
     """A table of records that their own keys name, and what they refer to by its keys."""
     columns = []
+    target = declared.entities[entity].refers
+    pointing = keys_to(declared, target) if target else []
     for name in declared.path_to(entity):
         for key in declared.keys(name):
             fact = declared.facts[name][key]
-            said = {TIN: _TIN, NPI: _NPI}.get(key, f"As in `{_KEYED[name]}`" * (name != entity))
+            said = {TIN: _TIN, NPI: _NPI}.get(key, "")
+            if name != entity:
+                said = f"As in `{_KEYED[name]}`"
+            elif key in pointing:
+                said = f"A row of `{_KEYED[target]}`"
             columns.append(TableColumn(key, fact.type, True, "required", (fact,), said))
-    if target := declared.entities[entity].refers:
+    if target:
         named = {column.name for column in columns}
         said = f"A row of `{_KEYED[target]}`; empty for none"
         for name in declared.path_to(target):
