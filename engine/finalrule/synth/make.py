@@ -13,7 +13,7 @@ import duckdb
 from finalrule.core import ir
 from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.places import policies_root
-from finalrule.synth import quality, submissions, units
+from finalrule.synth import apm, quality, submissions, units
 from finalrule.synth.chance import define
 from finalrule.synth.figures import Nation, read_nation
 from finalrule.synth.near import Near, begin, nearness, note
@@ -108,11 +108,18 @@ def _make(
         note(connection, table)
         connection.execute("DROP TABLE made")
 
+    apm.make_groups(connection, nation, seed)
     begins, ends = (day(program, f"performance_period.{end}") for end in ("from", "to"))
     for table, query in (
         ("practices", units.practices(nation)), ("clinicians", units.clinicians(nation, begins)),
         ("entities", units.entities(nation)), ("members", units.members()),
         ("segments", units.segments()),
+    ):  # fmt: skip
+        write(table, query, table)
+    for table, query in (
+        ("qp_units", apm.units()), ("qp_snapshots", apm.snapshots(nation)),
+        ("eligible_clinicians", apm.eligible_clinicians()),
+        ("qp_participations", apm.participations()), ("base_period_tins", apm.base_period(nation)),
     ):  # fmt: skip
         write(table, query, table)
     root = policies_root()

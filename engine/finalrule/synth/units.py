@@ -61,15 +61,14 @@ def clinicians(nation: Nation, year_begins: str) -> str:
     """SQL of the table `clinicians`."""
     partial = "exclusion = 'partial_qp'"
     return f"""
-    SELECT tin, npi, row AS label_eligibility, size AS label_practice_size,
+    SELECT tin, person.npi, row AS label_eligibility, size AS label_practice_size,
       exceeds AS stated_group_eligible, election AS opt_in_election, clinician_type,
       CASE WHEN exclusion = 'newly_enrolled'
         THEN DATE '{year_begins}' + ({between("h", "enrolled", 0, 364)})::INTEGER
         ELSE DATE '{year_begins}' - ({between("h", "enrolled", 200, 12_000)})::INTEGER END
         AS first_enrolled,
       exclusion <> 'newly_enrolled' AS previously_billed,
-      CASE WHEN exclusion = 'qp' THEN 'qp' WHEN {partial} THEN 'partial_qp' ELSE 'neither' END
-        AS qp_status,
+      CASE WHEN participant.npi IS NULL THEN 'neither' END AS qp_status,
       CASE WHEN {partial} THEN false END AS partial_qp_elects_mips,
       CASE WHEN {partial} THEN true END AS partial_qp_through_this_tin,
       exclusion = 'apm_entity_exempt' AS in_exempt_apm_entity,
@@ -80,7 +79,8 @@ def clinicians(nation: Nation, year_begins: str) -> str:
       {_earlier("row LIKE 'required%' OR row = 'opted_in'", "facility")},
       {decimal("claims.charges_1", 2)} AS covered_charges
     FROM person JOIN claims USING (i) JOIN (SELECT p, exceeds FROM practice_claims) AS joint
-      ON joint.p = person.p
+      ON joint.p = person.p LEFT JOIN (SELECT npi FROM participant) AS participant
+      ON participant.npi = person.npi
     ORDER BY i"""
 
 
