@@ -17,6 +17,7 @@ from finalrule.tables.rejected import TABLE as REJECTED
 from finalrule.tables.schema import (
     CLINICIAN,
     CLINICIANS,
+    ELIGIBLE_CLINICIAN,
     ENTITIES,
     ENTITY_ID,
     ENTITY_TYPE,
@@ -294,7 +295,12 @@ def _entity_type(stage: Stage, own: str) -> str:
 
 def _write_clinicians(stage: Stage) -> None:
     source = stage.sources[CLINICIANS]
-    special = {"id": "2 * p.place", f"{UNIT}_id": "p.unit_id", NPI: "p.npi"}
+    special = {
+        "id": "2 * p.place",
+        f"{UNIT}_id": "p.unit_id",
+        f"{ELIGIBLE_CLINICIAN}_id": "NULL",
+        NPI: "p.npi",
+    }
     columns = stage.columns(CLINICIAN, special, source, "p.part_key")
     with stage.reading(source):
         stage.write(
