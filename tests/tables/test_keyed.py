@@ -7,12 +7,12 @@ import pytest
 from finalrule.tables.schema import table_schemas
 from tables.conftest import NPIS, Tables, program_of
 
-UNITS = """
+UNITS = f"""
     unit | model | kind
     A1   | ngaco | apm_entity
     A2   |       | apm_entity
-    {npi} |      | eligible_clinician
-""".format(npi=NPIS[0])
+    {NPIS[0]} |      | eligible_clinician
+"""
 
 
 @pytest.mark.parametrize("policy", ["2018-final", "2020-final"])

@@ -1,5 +1,5 @@
-"""The tables of the Advanced APM track: APM Entities, what they were paid, who takes part. SQL, over
-the practices and clinicians that were made.
+"""The tables of the Advanced APM track: APM Entities, what they were paid, and who takes part in
+them. SQL, over the practices and clinicians that were made.
 
 `participant`: one row for each clinician who takes part, with the unit; `qp_group`: one row a unit.
 Everybody of a unit reaches the same: QP, Partial QP or neither.
@@ -71,7 +71,10 @@ def snapshots(nation: Nation) -> str:
     scores = nation.assumed["apm"]
     until = case_of("snapshot", dict(_UNTIL))
     columns = []
-    for name, base, places in (("payments", "eligible_charges", 2), ("patients", "eligible_patients", 0)):
+    for name, base, places in (
+        ("payments", "eligible_charges", 2),
+        ("patients", "eligible_patients", 0),
+    ):
         share = case_of(
             "kind",
             {

@@ -28,7 +28,8 @@ def read_keyed(stage: Stage, schema: TableSchema, tables: dict[str, str]) -> Non
     store, entity = stage.store, schema.entity
     declared = stage.layout.declared
     path = declared.path_to(entity)
-    joins, special, checks = [], {"id": 't."__row"'}, _key_checks(schema, source)
+    joins, special = [], {"id": 't."__row"'}
+    checks = [*_key_checks(schema, source), *fact_checks(schema, source)]
     if len(path) > 1:
         above = path[-2]
         joins.append(_join(stage, source, above, "p"))
@@ -40,7 +41,6 @@ def read_keyed(stage: Stage, schema: TableSchema, tables: dict[str, str]) -> Non
         given = f"t.{quoted(keys_to(declared, target)[-1])}"
         named = f"nullif({given}, '') IS NOT NULL" if _is_given(stage, source, target) else "FALSE"
         checks += _found(stage, schema, source, target, "r", tables, named)
-    checks += fact_checks(schema, source)
     columns = stage.columns(entity, special, source, "0")
     with stage.reading(source):
         accepted = stage.write(
