@@ -30,7 +30,7 @@ from finalrule.runs.results import CLINICIANS, clinicians
 from finalrule.runs.storage import writing
 from finalrule.tables.convert import literal
 from finalrule.tables.read import read_tables
-from finalrule.values import show
+from finalrule.values import Number, show
 
 UNITS_IN_A_PART = 420_000
 NAMES = ("unit_names", "tin_npi_names")
@@ -232,12 +232,16 @@ def figures_of(program: ir.Program) -> dict[str, str]:
 def program_outcomes(
     connection: duckdb.DuckDBPyConnection, plan: Plan
 ) -> dict[str, dict[str, str | None]]:
-    """What the rules of the program came to: as printed, exactly, and what decided it. Tables of
-    figures are the policy's own."""
+    """The numbers that rules of the program came to: as printed, exactly, and what decided each."""
     decoder = Decoder(plan)
     found: dict[str, dict[str, str | None]] = {}
     for rule in plan.program.rules:
-        if rule.entity != "program" or rule.name not in plan.packed or isinstance(rule, ir.Table):
+        type_ = output_types(rule).get("")
+        if (
+            rule.entity != "program"
+            or rule.name not in plan.packed
+            or not isinstance(type_, Number)
+        ):
             continue
         result = connection.execute(f"SELECT * FROM {plan.tables[rule.name]}")
         names = [one[0] for one in result.description]
@@ -246,7 +250,7 @@ def program_outcomes(
         value = decision.values[""]
         known = value if isinstance(value, Fraction) else None
         found[rule.name] = {
-            "value": None if known is None else show(known, output_types(rule)[""]),
+            "value": None if known is None else show(known, type_),
             "exact": None if known is None else str(known),
             "winner": decision.winner,
         }
