@@ -17,11 +17,10 @@ from finalrule.population.model import Failing, Model, Shape
 from finalrule.population.sql import E
 from finalrule.population.terms import Plain, Term
 from finalrule.population.translate import Translator
-from finalrule.values import Enumeration, Number
+from finalrule.values import MOST_AVERAGED, Enumeration, Number
 
-# An average is over one of these numbers of records, so that averages have one denominator.
-_AVERAGED = 16
-_AVERAGE_UNIT = lcm(*range(1, _AVERAGED + 1))
+# An average is over one of so many numbers of records, so that averages have one denominator.
+_AVERAGE_UNIT = lcm(*range(1, MOST_AVERAGED + 1))
 # Most records of an entity below one of the program, and below any other.
 _MOST_OF_PROGRAM, _MOST = 10**7, 10**5
 
@@ -466,10 +465,11 @@ class Below:
         if node.op == "sum":
             return total
         count = counted()
-        too_many = sql.both(exp.GT, count, sql.number(_AVERAGED))
+        too_many = sql.both(exp.GT, count, sql.number(MOST_AVERAGED))
         above.fail(
-            "too-many-averaged", f"an average is over more than {_AVERAGED} records",
-            "a population's average is over few records", too_many,
+            "too-many-averaged", f"an average is over more than {MOST_AVERAGED} records",
+            "leave out the records of it that do not belong there; `finalrule score` averages any "
+            "number", too_many,
         )  # fmt: skip
         share = sql.both(
             exp.IntDiv, sql.number(_AVERAGE_UNIT), sql.call("GREATEST", count, sql.number(1))
