@@ -24,8 +24,8 @@ from finalrule.evaluate.thresholds import find_thresholds
 from finalrule.facts.case import Case
 from finalrule.runtime.compare import DIFFERENCE
 
-# The readers, each with how many cases it is given at a time: an engine of SQL takes seconds to plan
-# its queries, for one case as for thousands.
+# The readers, each with how many cases it is given at a time: an engine of SQL takes seconds to
+# plan its queries, for one case as for thousands.
 BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 4000, "spark": 20_000}
 # Of each kind of finding, so many cases are made small.
 _MADE_SMALL = 3
