@@ -16,7 +16,7 @@ from finalrule.report.beside import beside
 from finalrule.report.summary import summarize
 from finalrule.runs import run as runs
 from finalrule.runs.results import COLUMNS
-from finalrule.runs.what_if import changed_rules
+from finalrule.runs.changed import changed_rules
 from runs.conftest import POLICY, Whole, finalrule, refused
 
 # What is changed, and how much of the rules it reaches, from the last ones to nearly all.
@@ -97,7 +97,7 @@ def test_what_depends_on_a_figure() -> None:
     """42 CFR 414.1405(b): the applicable percent is read by the adjustment factor alone, and all
     that follows from it; the additional factor does not."""
     was, now = load_program(POLICY), load_program(POLICY, ("applicable_percent=5%",))
-    changed = changed_rules(was, now)
+    changed = changed_rules(was, now).rules
     assert {"unscaled_adjustment_factor", "scaling_factor", "payment_adjustment_factor"} <= {
         *changed
     }

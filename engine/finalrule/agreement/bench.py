@@ -24,9 +24,9 @@ from finalrule.evaluate.thresholds import find_thresholds
 from finalrule.facts.case import Case
 from finalrule.runtime.compare import DIFFERENCE
 
-# The readers, each with how many cases it is given at a time: an engine of SQL takes about as long
-# for a thousand cases as for one.
-BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 1000, "spark": 20_000}
+# The readers, each with how many cases it is given at a time: an engine of SQL takes seconds to
+# plan its queries, for one case as for thousands.
+BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 4000, "spark": 20_000}
 # Of each kind of finding, so many cases are made small.
 _MADE_SMALL = 3
 

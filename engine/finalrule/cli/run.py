@@ -54,6 +54,8 @@ def run(
     Exit codes: 0 the run is whole, 1 interrupted, 2 the policy or the tables have errors, or memory
     or disk do not suffice; but for 0 there is no --out.
     """
+    from finalrule.report.model import encode
+    from finalrule.report.summary import summarize
     from finalrule.runs.run import run as run_policy
 
     evaluator = load_evaluator(policy, settings, track="mips")
@@ -61,6 +63,9 @@ def run(
         ran = run_policy(
             evaluator, facts, out, settings=settings, resume=resume, threads=threads,
             memory=memory, rejected_limit=_share(rejected), note=note,
+            summarize=lambda connection, clinicians, manifest: encode(
+                summarize(connection, clinicians, manifest)
+            ),
         )  # fmt: skip
     if form == "json":
         data = {"format": FORMAT, **ran.manifest, "taken_over": list(ran.taken_over)}

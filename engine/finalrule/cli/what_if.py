@@ -15,8 +15,9 @@ from finalrule.cli.resources import resource_options
 from finalrule.columns import columns, paragraph
 from finalrule.report import cells
 from finalrule.report.beside import beside
-from finalrule.report.model import Summary
+from finalrule.report.model import Summary, decode
 from finalrule.report.summary import summarize
+from finalrule.runs.request import SUMMARY, read_manifest
 
 if TYPE_CHECKING:
     from finalrule.runs.what_if import WhatIf
@@ -50,7 +51,6 @@ def what_if(
     Exit codes: 0, 2 where there is no such run or figure, or its policy was edited since.
     """
     from finalrule.runs.execute import connect
-    from finalrule.runs.request import read_manifest
     from finalrule.runs.storage import reading
     from finalrule.runs.what_if import CLINICIANS, changed, stored_clinicians, write
 
@@ -62,7 +62,7 @@ def what_if(
         connect(threads, memory, Path(scratch)) as connection,
     ):
         found = changed(connection, run, manifest, settings)
-        before = summarize(connection, stored_clinicians(run), manifest)
+        before = _summary(run) or summarize(connection, stored_clinicians(run), manifest)
         after = summarize(connection, CLINICIANS, found.manifest)
         if out is not None:
             write(found, out, memory)
@@ -73,6 +73,12 @@ def what_if(
         click.echo(_text(run, settings, found, before, after, seconds))
         if out is not None:
             click.echo(f"\nwritten to {out}")
+
+
+def _summary(run: Path) -> Summary | None:
+    """What a run keeps as its summary, if it does."""
+    path = run / SUMMARY
+    return decode(path.read_bytes()) if path.exists() else None
 
 
 def _json(

@@ -8,7 +8,7 @@ before. Where none is, the condition may not hold: whether it does is for the ev
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fractions import Fraction
 from random import Random
 from typing import TypeVar
@@ -34,9 +34,11 @@ T = TypeVar("T")
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 # Conditions on the way from an outcome to facts, and those of one question in all.
-_DEEP, _CONDITIONS = 60, 1500
+_DEEP, _CONDITIONS = 60, 2500
 # Records that are added for one, and catalogue records that are tried.
-_ADDED, _RECORDS = 12, 5
+_ADDED, _RECORDS = 30, 20
+# How often a code is to be one that a certain other catalogue has.
+_LISTED = 0.8
 
 
 class Rules:
@@ -189,8 +191,10 @@ class Asking:
             case ir.Aggregate(op="any", where=None):
                 return bool(self.below(record, expr)) is want
             case ir.Listed(catalogue=catalogue, keys=keys):
-                choices = self.plan.generator.catalogues[catalogue].keys if want else [()]
-                return self.record(keys, choices, record)
+                if not want:
+                    return self.record(keys, [()], record)
+                rows = self.plan.generator.catalogues[catalogue]
+                return self.record(keys, rows.fit(self.wanted(keys, record)), record)
         return False
 
     def below(self, record: Record, expr: ir.Aggregate) -> list[Record]:
@@ -225,6 +229,8 @@ class Asking:
             return None
         if entity == ITS_ONLY and is_individual(owner):
             return None
+        if self.plan.generator.is_full(entity, owner):
+            return None
         self.added += 1
         facts = self.plan.generator.facts_of(entity, self.random)
         names = self.plan.keys[entity]
@@ -234,11 +240,43 @@ class Asking:
             return None
         return owner.add(entity, facts)
 
+    def wanted(self, keys: Sequence[ir.Expr], record: Record) -> tuple[str | None, ...]:
+        """What the keys of a catalogue's record must be: constants, and facts that stay."""
+        return tuple(
+            key.value if isinstance(key, ir.Text) else
+            self.stays(key.entity, key.name, record) if isinstance(key, ir.Fact) else None
+            for key in keys
+        )  # fmt: skip
+
+    def stays(self, entity: str, name: str, record: Record) -> str | None:
+        """A fact that was asked for before."""
+        owner = _owner(record, entity)
+        if owner is None or (owner, name) not in self.held:
+            return None
+        return str(owner.facts[name].value)
+
+    def listed_elsewhere(self, key: ir.Expr, record: Record) -> list[Collection[str]]:
+        """The codes of a fact with which some of the catalogues that it is a key of have a record,
+        given the facts that stay."""
+        found: list[Collection[str]] = []
+        if isinstance(key, ir.Fact):
+            generator = self.plan.generator
+            for binding in generator.thresholds.bindings.get(key.entity, ()):
+                if key.name in binding.keys and self.random.random() < _LISTED:
+                    wanted = tuple(
+                        one.value if isinstance(one, ir.Text) else
+                        self.stays(key.entity, one, record)
+                        for one in binding.keys
+                    )  # fmt: skip
+                    place = binding.keys.index(key.name)
+                    found.append(generator.catalogues[binding.catalogue].codes(wanted, place))
+        return found
+
     def record(
         self, keys: Sequence[ir.Expr], choices: Sequence[Sequence[str]], record: Record
     ) -> bool:
-        """Set the facts that are the keys of a catalogue's record to those of one of some; to what
-        is none's where they are empty."""
+        """Set the facts that are the keys of a catalogue's record to those of one of some, most
+        often of one that other catalogues have too; to what is none's where they are empty."""
 
         def chosen(values: Sequence[str]) -> bool:
             pairs = zip(keys, values or ["OTHER"] * len(keys), strict=True)
@@ -249,6 +287,11 @@ class Asking:
                 for key, value in pairs
             )
 
+        listed = [self.listed_elsewhere(key, record) for key in keys]
+        choices = [
+            one for one in choices
+            if all(code in codes for code, sets in zip(one, listed, strict=False) for codes in sets)
+        ] or choices  # fmt: skip
         few = self.random.sample(list(choices), min(_RECORDS, len(choices)))
         return self.one_of(few, chosen)
 
@@ -320,8 +363,9 @@ class Asking:
             case ir.FirstKnown(items=(first, *_)):
                 return self.give(first, value, record, deep)
             case ir.Lookup(catalogue=catalogue, field=field, keys=keys):
-                by_value = self.plan.generator.catalogues[catalogue].by_value[field]
-                return self.record(keys, by_value.get(value, []), record)
+                rows = self.plan.generator.catalogues[catalogue]
+                fit = rows.fit(self.wanted(keys, record), field, value)
+                return self.record(keys, fit, record)
             case ir.Outcome(rule=name, output=output):
                 owner = _owner(record, self.plan.rules[name].entity)
                 if owner is None or self.conditions > _CONDITIONS:
@@ -427,7 +471,7 @@ class Asking:
                 self.push(right, up if op in "+*" else not up, record, deep)
             case ir.Aggregate(op=op, item=item, where=where):
                 if up and op in ("sum", "count"):
-                    for _ in range(self.random.choice((0, 0, 1, 6))):
+                    for _ in range(self.random.choice((0, 1, 8))):
                         self.more(expr.entity, record)
                 for one in self.below(record, expr):
                     if where is not None and op in ("sum", "count", "share"):

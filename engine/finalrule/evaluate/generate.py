@@ -19,6 +19,7 @@ from finalrule.evaluate.thresholds import Binding, Thresholds, find_thresholds, 
 from finalrule.facts.case import Case, Given, Record
 from finalrule.values import (
     LARGEST_DENOMINATOR,
+    MOST_AVERAGED,
     Code,
     Codes,
     Date,
@@ -83,6 +84,11 @@ class Generator:
         root = random.choices(list(self.roots), list(self.roots.values()))[0]
         return Case(_Making(self, random, known, several).case(root), {"case": seed}, "")
 
+    def is_full(self, entity: str, above: Record) -> bool:
+        """Whether a record has as many of an entity below it as some reader can have."""
+        there = above.children.get(entity, ())
+        return entity in self.thresholds.averaged and len(there) >= MOST_AVERAGED
+
     def facts_of(self, entity: str, random: Random) -> dict[str, Given]:
         """The facts of a single record, all of them known."""
         return _Making(self, random, True, False).facts(entity, {}, {})
@@ -117,7 +123,8 @@ class _Rows:
     def __init__(self, catalogue: TypedCatalogue) -> None:
         self.catalogue = catalogue
         self.keys = list(catalogue.rows.rows)
-        self.fitting: dict[tuple[str | None, ...], list[tuple[str, ...]]] = {}
+        self.fitting: dict[object, list[tuple[str, ...]]] = {}
+        self.at_place: dict[object, frozenset[str]] = {}
         self.by_value: dict[str, dict[Value | None, list[tuple[str, ...]]]] = {}
         for key in self.keys:
             record = catalogue.record(key) or {}
@@ -139,12 +146,27 @@ class _Rows:
             found = random.choice(random.choice(list(values.values())))
             if _reads(found, binding.wanted({})):
                 return found
-        wanted = binding.wanted(known)
-        fitting = self.fitting.get(wanted)
-        if fitting is None:
-            fitting = [key for key in self.keys if _reads(key, wanted)]
-            self.fitting[wanted] = fitting
+        fitting = self.fit(binding.wanted(known))
         return random.choice(fitting) if fitting else None
+
+    def fit(
+        self, wanted: tuple[str | None, ...], field: str = "", value: Value | None = None
+    ) -> Sequence[tuple[str, ...]]:
+        """The keys that have every part that is wanted, of the records whose field has a value."""
+        found = self.fitting.get((wanted, field, value))
+        if found is None:
+            keys = self.by_value[field].get(value, []) if field else self.keys
+            found = [key for key in keys if _reads(key, wanted)]
+            self.fitting[wanted, field, value] = found
+        return found
+
+    def codes(self, wanted: tuple[str | None, ...], place: int) -> frozenset[str]:
+        """The codes at one place of the keys that have every part that is wanted."""
+        found = self.at_place.get((wanted, place))
+        if found is None:
+            found = frozenset(key[place] for key in self.fit(wanted))
+            self.at_place[wanted, place] = found
+        return found
 
 
 def _reads(key: Sequence[str], wanted: Sequence[str | None]) -> bool:
@@ -198,6 +220,8 @@ class _Making:
                 facts = self.facts(entity, keys, model)
                 model = model or (facts if entity == self.crowded else {})
                 name = tuple(facts[key.name].value for key in self.plan.entities[entity].keys)
+                if self.plan.is_full(entity, record):
+                    break
                 if not name or name not in seen:
                     seen.add(name)
                     made = record.add(entity, facts)

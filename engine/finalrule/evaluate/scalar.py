@@ -108,7 +108,7 @@ class Evaluator:
         `origin` says where from. Raises Failure when two clauses hold at once, none does, or an
         outcome leaves its bounds."""
         evaluation = self._frames(case)
-        wanted = None if only is None else self._closure(only, assume or {})
+        wanted = None if only is None else self.needed(only, assume or {})
         by_entity: dict[str, list[Frame]] = {}
         for frame in evaluation.frames:
             by_entity.setdefault(frame.entity, []).append(frame)
@@ -121,7 +121,16 @@ class Evaluator:
             self._decide_all(rule, frames, given, origin, evaluation)
         return evaluation
 
-    def _closure(
+    def again(self, evaluation: Evaluation, rules: Iterable[str]) -> None:
+        """Decide rules of an evaluation again after facts of its frames were changed: all that
+        depend on these. Raises Failure as `evaluate` does."""
+        wanted = set(rules)
+        for rule in self.program.rules:
+            if rule.name in wanted:
+                frames = evaluation.frames_of(rule.entity)
+                self._decide_all(rule, frames, {}, "", evaluation)
+
+    def needed(
         self, only: Iterable[str], assume: Mapping[tuple[str, tuple[str, ...]], object]
     ) -> set[str]:
         """The named rules and all that they read. What is assumed for the only record of its entity

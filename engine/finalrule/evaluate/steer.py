@@ -9,19 +9,19 @@ the fact is set to where it comes to the figure, or one step beside that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
 from random import Random
 
 from finalrule.core import ir
-from finalrule.core.expressions import Run, places_of, prepare
+from finalrule.core.expressions import Frame, Run, places_of, prepare
 from finalrule.core.walk import nodes
 from finalrule.diagnostics import Failure
 from finalrule.evaluate.aim import Aim
 from finalrule.evaluate.generate import GENERATED, Generator
 from finalrule.evaluate.lets import inline, inlined_lets, is_constant
-from finalrule.evaluate.scalar import Evaluator
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.thresholds import FactName, smallest_step
 from finalrule.evaluate.types import Types
 from finalrule.facts.case import Case, Given, Record
@@ -57,6 +57,17 @@ class _Turn:
 _Tried = Callable[[Fraction], Fraction | None]
 
 
+@dataclass(slots=True)
+class _Now:
+    """A turn's rules evaluated for a case of which facts are moved; `stale` are the rules that are
+    to be decided again."""
+
+    evaluation: Evaluation
+    frame: Frame
+    turn: _Turn
+    stale: set[str] = field(default_factory=set)
+
+
 class Cases:
     """The cases of a program: generated, some of them moved to where a number turns something."""
 
@@ -67,6 +78,7 @@ class Cases:
         proportions = generator.thresholds.proportions
         self._fixed = {(entity, name) for entity, *pair in proportions for name in pair}
         self._behind: dict[str, frozenset[FactName]] = {}
+        self._dependent: dict[tuple[tuple[str, ...], str, str], frozenset[str]] = {}
         turns = list(self._turns())
         self.ties = [turn for turn in turns if turn.rounding]
         self.score_ties = [turn for turn in self.ties if turn.rounding == _SCORE]
@@ -139,17 +151,26 @@ class Cases:
             if isinstance(node, ir.Fact) and isinstance(self._types.of(node, {}), Number):
                 found.add((node.entity, node.name))
             elif isinstance(node, ir.Outcome):
-                if node.rule not in self._behind:
-                    self._behind[node.rule] = self._facts(self.evaluator.rules[node.rule])
-                found |= self._behind[node.rule]
+                found |= self._facts_behind(node.rule)
         return frozenset(found)
+
+    def _facts_behind(self, rule: str) -> frozenset[FactName]:
+        if rule not in self._behind:
+            self._behind[rule] = self._facts(self.evaluator.rules[rule])
+        return self._behind[rule]
 
     # --- moving ------------------------------------------------------------------------------
 
     def _moved(self, case: Case, turn: _Turn, record: Record, random: Random) -> bool:
         """Move one fact so that the record's number turns; False, and all as it was, when none of
         some facts does it."""
-        at = self._number(case, turn, record)
+        try:
+            evaluation = self.evaluator.evaluate(case, turn.rules)
+        except Failure:
+            return False
+        frames = {id(one): frame for frame, one in evaluation.records.items()}
+        now = _Now(evaluation, frames[id(record)], turn)
+        at = self._number(now)
         if at is None:
             return False
         own: list[tuple[Record, str]] = []
@@ -161,36 +182,48 @@ class Cases:
         chosen += random.sample(others, min(_OTHERS, len(others)))
         for one, name in chosen:
             before = one.facts[name]
-            if self._pulled(case, turn, record, at, _Lever(one, name, self._types), random):
+            lever = _Lever(one, name, self._types, frames[id(one)])
+            if self._pulled(now, at, lever, random):
                 return True
-            one.facts[name] = before
+            lever.put(before)
+            now.stale |= self._depending(now, lever)
         return False
 
-    def _pulled(
-        self, case: Case, turn: _Turn, record: Record, at: Fraction, lever: _Lever, random: Random
-    ) -> bool:
+    def _pulled(self, now: _Now, at: Fraction, lever: _Lever, random: Random) -> bool:
         """Whether the fact was moved to where the number turns."""
 
         def tried(value: Fraction) -> Fraction | None:
             lever.set(value)
-            return self._number(case, turn, record)
+            now.stale |= self._depending(now, lever)
+            return self._number(now)
 
-        if turn.rounding:
-            return _to_a_tie(lever, tried, at, turn.scale, random)
+        if now.turn.rounding:
+            return _to_a_tie(lever, tried, at, now.turn.scale, random)
         return _to_zero(lever, tried, at, random)
 
-    def _number(self, case: Case, turn: _Turn, record: Record) -> Fraction | None:
+    def _depending(self, now: _Now, lever: _Lever) -> frozenset[str]:
+        """The turn's rules that depend on a fact."""
+        key = (now.turn.rules, lever.record.entity, lever.name)
+        if key not in self._dependent:
+            self._dependent[key] = frozenset(
+                rule
+                for rule in self.evaluator.needed(now.turn.rules, {})
+                if key[1:] in self._facts_behind(rule)
+            )
+        return self._dependent[key]
+
+    def _number(self, now: _Now) -> Fraction | None:
         """The record's number; None where it is not determined, or decides nothing."""
         try:
-            evaluation = self.evaluator.evaluate(case, turn.rules)
+            self.evaluator.again(now.evaluation, now.stale)
         except Failure:
             return None
-        frame = next(frame for frame, one in evaluation.records.items() if one is record)
-        if turn.by is not None:
-            rule, clause = turn.by
-            if evaluation.decision(rule, frame).winner != clause:
+        now.stale = set()
+        if now.turn.by is not None:
+            rule, clause = now.turn.by
+            if now.evaluation.decision(rule, now.frame).winner != clause:
                 return None
-        value = turn.number(frame)
+        value = now.turn.number(now.frame)
         return value if isinstance(value, Fraction) else None
 
 
@@ -237,8 +270,8 @@ def _to_a_tie(lever: _Lever, tried: _Tried, at: Fraction, scale: int, random: Ra
 class _Lever:
     """A fact of a record that is a number, to be moved within its type."""
 
-    def __init__(self, record: Record, name: str, types: Types) -> None:
-        self.record, self.name = record, name
+    def __init__(self, record: Record, name: str, types: Types, frame: Frame) -> None:
+        self.record, self.name, self.frame = record, name, frame
         type_ = types.facts[record.entity, name]
         assert isinstance(type_, Number)
         self.type = type_
@@ -251,7 +284,11 @@ class _Lever:
         return value
 
     def set(self, value: Value) -> None:
-        self.record.facts[self.name] = Given(value, GENERATED)
+        self.put(Given(value, GENERATED))
+
+    def put(self, given: Given) -> None:
+        self.record.facts[self.name] = given
+        self.frame.facts[self.name] = given.value
 
     def another(self, random: Random) -> Fraction:
         """Another value: near, far, or a small one."""

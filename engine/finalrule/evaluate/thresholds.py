@@ -48,6 +48,7 @@ class Thresholds:
     the days that their distance is compared with. `proportions`: facts of an entity that cannot be
     greater than another, for their quotient is an outcome of at most 1. `bindings`: catalogues by
     the entity whose facts are their keys. `graded`: facts that a catalogue's decile bounds are for.
+    `averaged`: entities that rules average, of which a record has no more than `MOST_AVERAGED`.
     """
 
     values: dict[FactName, list[Value]] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class Thresholds:
     proportions: set[tuple[str, str, str]] = field(default_factory=set)
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     graded: dict[FactName, Binding] = field(default_factory=dict)
+    averaged: set[str] = field(default_factory=set)
 
 
 def find_thresholds(program: ir.Program) -> Thresholds:
@@ -97,6 +99,8 @@ class _Finder:
                     | ir.Listed(catalogue=catalogue, keys=keys)
                 ):
                     self._bind(catalogue, keys)
+                case ir.Aggregate(op="average", entity=entity):
+                    self.found.averaged.add(entity)
         match rule:
             case ir.Table():
                 self._columns(rule)

@@ -22,6 +22,9 @@ from finalrule.values import MAXIMUM_DIGITS, Mode
 
 _SHORT, _LONG = 2**31 - 1, 2**63 - 1
 WIDEST = 10**MAXIMUM_DIGITS - 1
+# Two conversions to DOUBLE and one division are off by less than 2**-50 of the result.
+_ESTIMATED = 2**49
+_DOUBLE = "DOUBLE"
 
 # Gives an expression a name: a column of the query that is being built.
 Name = Callable[[E, str], E]
@@ -389,7 +392,7 @@ def rounded(amount: Amount, places: int, mode: Mode, name: Name) -> Amount:
     least, most = math.floor(amount.least * scale), math.ceil(amount.most * scale)
     magnitude = max(-low, high, 0)
     tree = name(tree, "dividend")
-    quotient = _quotient(tree, magnitude, low < 0, below, size, mode)
+    quotient = _quotient(tree, magnitude, low < 0, below, size, mode, max(-least, most))
     if is_wide(0, 2 * magnitude + size) and not is_wide(least, most):
         quotient = sql.cast(quotient, sql.LONG)
     return Amount(
@@ -398,14 +401,20 @@ def rounded(amount: Amount, places: int, mode: Mode, name: Name) -> Amount:
     )  # fmt: skip
 
 
-def _quotient(top: E, magnitude: int, signed: bool, below: E, size: int, mode: Mode) -> E:
-    """Whole division with a rounding mode; SQL's own cuts towards zero."""
+def _quotient(
+    top: E, magnitude: int, signed: bool, below: E, size: int, mode: Mode, most: int
+) -> E:
+    """Whole division with a rounding mode, of a result up to `most`; SQL's own cuts towards
+    zero."""
     double = magnitude * 2 + size
 
-    def wide(tree: E, most: int) -> E:
-        return sql.cast(tree, sql.WIDE) if is_wide(0, double) and not is_wide(0, most) else tree
+    def wide(tree: E, high: int) -> E:
+        return sql.cast(tree, sql.WIDE) if is_wide(0, double) and not is_wide(0, high) else tree
 
     def whole(above: E, under: E) -> E:
+        room = double + 2 * size <= WIDEST and not (signed and mode == "down")
+        if room and is_wide(0, double) and most < _ESTIMATED:
+            return _estimated(above, under)
         found = sql.both(exp.IntDiv, above, under)
         if not is_wide(0, double):
             found.type = exp.DataType.build("bigint")
@@ -430,3 +439,20 @@ def _quotient(top: E, magnitude: int, signed: bool, below: E, size: int, mode: M
             down = sql.both(exp.Sub, found, sql.number(1))
             found = sql.case([(sql.every((tie, odd)), down)], found)
     return sql.both(exp.Mul, found, sign) if signed else found
+
+
+def _estimated(above: E, under: E) -> E:
+    """The whole quotient of numbers that are not negative, below _ESTIMATED: a DOUBLE is less than
+    one off it, and what is left over says which way. Division of 128 bits takes twenty times as
+    long."""
+    share = sql.both(exp.Div, sql.cast(above, _DOUBLE), sql.cast(under, _DOUBLE))
+    near = sql.cast(sql.call("FLOOR", share), sql.LONG)
+    left = sql.both(exp.Sub, above, sql.both(exp.Mul, near, under))
+    off = sql.case(
+        [
+            (sql.both(exp.LT, left, sql.number(0)), sql.number(-1)),
+            (sql.both(exp.GTE, left, under), sql.number(1)),
+        ],
+        sql.number(0),
+    )
+    return sql.both(exp.Add, near, off)

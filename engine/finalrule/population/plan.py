@@ -118,12 +118,14 @@ def compile_population(
     never_null: Collection[tuple[str, str]] = (),
     stored: Plan | None = None,
     results: Collection[str] | None = None,
+    carried: Collection[tuple[str, str]] = (),
 ) -> Plan:
     """Compile a program's rules, or only those named. What other rules came to is read from tables
-    that have it: `stored` says in what shape. `with_needs` adds what undetermined outcomes need;
-    `one_program` says that there is one program record, `never_null` of which facts every record
-    has a value. Where `results` names rules, only what these came to is kept, and all of that as
-    columns of its own. Raises Failure for a rule that SQL cannot compute exactly."""
+    that have it: `stored` says in what shape; then all is one group. `with_needs` adds what
+    undetermined outcomes need; `one_program` says that there is one program record, `never_null` of
+    which facts every record has a value. Where `results` names rules, only what these came to is
+    kept, and all of that as columns of its own. `carried` are facts, by entity and name, that the
+    last table of an entity has too. Raises Failure for a rule that SQL cannot compute exactly."""
     model = Model(program, dimensions, with_needs, one_program, frozenset(never_null))
     if stored is not None:
         model.shapes.update(stored.shapes)
@@ -135,9 +137,11 @@ def compile_population(
     group, last = 0, ""
     for step in schedule(program, wanted, scopes):
         scope = scopes[step.entity]
-        group, last = group + (bool(last) and scope != last), scope
+        group, last = group + (bool(last) and scope != last and stored is None), scope
         making.append(_make(model, step, group, packed, results))
     columns = _results(making)
+    for entity, name in carried:
+        model.latest(entity).want(name)
     tables = {
         rule: next(
             one.version.name for one in reversed(making)

@@ -17,11 +17,10 @@ from finalrule.population.model import Failing, Model, Shape
 from finalrule.population.sql import E
 from finalrule.population.terms import Plain, Term
 from finalrule.population.translate import Translator
-from finalrule.values import Enumeration, Number
+from finalrule.values import MOST_AVERAGED, Enumeration, Number
 
-# An average is over one of these numbers of records, so that averages have one denominator.
-_AVERAGED = 16
-_AVERAGE_UNIT = lcm(*range(1, _AVERAGED + 1))
+# An average is over one of so many numbers of records, so that averages have one denominator.
+_AVERAGE_UNIT = lcm(*range(1, MOST_AVERAGED + 1))
 # Most records of an entity below one of the program, and below any other.
 _MOST_OF_PROGRAM, _MOST = 10**7, 10**5
 
@@ -284,6 +283,8 @@ class Below:
         self.reading = Reading(above.model, entity)
         self._names: dict[str, str] = {}
         self._trees: dict[str, E] = {}
+        # The records that something is aggregated of; None when that is all.
+        self._taken: list[E] | None = []
         self.alias = f"{entity}__all"
         model = above.model
         self.group: E | None
@@ -299,17 +300,25 @@ class Below:
     def query(self) -> E:
         """The grouped query, once everything is asked for."""
         reads = [] if self.group is None else [self.group.name]
-        for tree in self._trees.values():
+        taken = list(dict.fromkeys(self._taken or ()))
+        for tree in (*self._trees.values(), *taken):
             reads += [one.name for one in tree.find_all(exp.Column)]
         inner = self.reading.columns.select(reads or [self.reading.own("id").name])
         made = [sql.alias(tree, name) for name, tree in self._trees.items()]
         keys = [] if self.group is None else [sql.use(self.group)]
         found = exp.select(*keys, *made).from_(inner.subquery("below", copy=False), copy=False)
+        if taken:
+            found = found.where(sql.any_of(taken), copy=False)
         grouped = found.group_by(*(sql.use(key) for key in keys), copy=False) if keys else found
         return grouped.subquery(copy=False)
 
-    def _column(self, hint: str, tree: E) -> E:
-        """An aggregate as a column of the record above; NULL where there is no record below."""
+    def _column(self, hint: str, tree: E, taken: E | None = None) -> E:
+        """An aggregate as a column of the record above; NULL where there is no record below, and
+        none that meets a condition where one is given."""
+        if taken is None or (isinstance(taken, exp.Boolean) and taken.this):
+            self._taken = None
+        elif self._taken is not None:
+            self._taken.append(taken)
         written = tree.sql()
         if written not in self._names:
             name = f"{self.entity}__{hint}_{len(self._names) + 1}"
@@ -318,12 +327,13 @@ class Below:
         name = self._names[written]
         return self.above.columns.input(name, sql.column(name, self.alias))
 
-    def _counted(self, hint: str, when: E | None) -> E:
-        """How many records meet a condition."""
+    def _counted(self, hint: str, when: E | None, among: E | None = None) -> E:
+        """How many records meet a condition, which none does but `among` those of another one."""
         value: E = exp.Count(this=exp.Star())
         if when is not None:
             value = exp.Sum(this=sql.case([(when, sql.number(1))], sql.number(0)))
-        tree = sql.coalesce(self._column(hint, value), sql.number(0))
+        taken = among if among is not None else when
+        tree = sql.coalesce(self._column(hint, value, taken), sql.number(0))
         return self.above.name(sql.cast(tree, sql.LONG), hint)
 
     @property
@@ -399,7 +409,7 @@ class Below:
         if item.unknown:
             unknown = True
             parts = [sql.is_null(item.numerator)] + ([considered] if considered is not None else [])
-            missing = self._counted("missing", sql.every(parts))
+            missing = self._counted("missing", sql.every(parts), considered)
             opened.append(sql.both(exp.GT, missing, sql.number(0)))
         needs = None
         if unknown and above.with_needs:
@@ -447,7 +457,7 @@ class Below:
 
         if node.op in ("greatest", "least"):
             kind = exp.Max if node.op == "greatest" else exp.Min
-            best = self._column(node.op, kind(this=taken))
+            best = self._column(node.op, kind(this=taken), considered)
             found = Amount(best, item.low, item.high, item.unit, item.least, item.most, divisors)
             return self._or_empty(node, found, counted())
         # A sum that 128 bits do not hold ends in an error, in every engine.
@@ -456,7 +466,7 @@ class Below:
         wide = amounts.is_wide(low, high)
         if wide and not item.wide:
             taken = sql.cast(taken, sql.WIDE)
-        tree = self._column("sum", exp.Sum(this=taken))
+        tree = self._column("sum", exp.Sum(this=taken), considered)
         tree = sql.cast(sql.coalesce(tree, sql.number(0)), sql.WIDE if wide else sql.LONG)
         tree = above.name(tree, "sum")
         total = Amount(
@@ -466,10 +476,11 @@ class Below:
         if node.op == "sum":
             return total
         count = counted()
-        too_many = sql.both(exp.GT, count, sql.number(_AVERAGED))
+        too_many = sql.both(exp.GT, count, sql.number(MOST_AVERAGED))
         above.fail(
-            "too-many-averaged", f"an average is over more than {_AVERAGED} records",
-            "a population's average is over few records", too_many,
+            "too-many-averaged", f"an average is over more than {MOST_AVERAGED} records",
+            "leave out the records of it that do not belong there; `finalrule score` averages any "
+            "number", too_many,
         )  # fmt: skip
         share = sql.both(
             exp.IntDiv, sql.number(_AVERAGE_UNIT), sql.call("GREATEST", count, sql.number(1))

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import msgspec
 
-from finalrule.cache import encode_hook
+from finalrule.cache import decode_hook, encode_hook
 
 # Where a final score lies: 42 CFR 414.1405(b)(1), (b)(2), (d)(1).
 REGIONS = (
@@ -190,3 +190,8 @@ class Summary(msgspec.Struct, frozen=True):
 def encode(summary: Summary) -> bytes:
     """A summary as JSON: money and decimals as text, fractions as `n/d`."""
     return msgspec.json.format(msgspec.json.encode(summary, enc_hook=encode_hook))
+
+
+def decode(data: bytes) -> Summary:
+    """A summary from JSON. Raises msgspec.MsgspecError when it is none."""
+    return msgspec.json.decode(data, type=Summary, dec_hook=decode_hook)

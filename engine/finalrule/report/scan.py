@@ -1,5 +1,6 @@
-"""One look at every clinician: counts and sums by what the tables of the report tell apart, then
-by printed factors, then by final score. All later figures are sums of these."""
+"""One look at every clinician: counts and sums of those who are alike, from which come counts and
+sums by what the tables of the report tell apart, by printed factors, and by final score. All later
+figures are sums of these."""
 
 from __future__ import annotations
 
@@ -33,7 +34,17 @@ _LAST = tuple(int(size.split("-")[1]) for size in SIZES[:-1])
 STEP = 5
 _WHOLE = "CAST(floor(CAST(final_score AS DECIMAL(9, 6))) AS INTEGER)"
 _STEP = f"least({_WHOLE} // {STEP}, {100 // STEP - 1})"
-_SUMS = ("covered_charges", "increase", "reduction", "additional_payment", "adjustment_amount")
+_SUMS = (
+    "covered_charges", "increase", "reduction", "additional_payment", "adjustment_amount",
+    "final_score", "total_adjustment",
+)  # fmt: skip
+# What is the same for clinicians who are alike, beside the practice size's row.
+_ALIKE = (
+    "eligibility_status", "clinician_participation", "any_data_submitted", "reports_as_group",
+    "group_eligibility_status", "group_adjustment_applies", "score_used", "adjustment_applies",
+    "final_score", "adjustment_factor", "additional_adjustment_factor", "total_adjustment",
+)  # fmt: skip
+_TABLE = "alike"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +101,34 @@ def exactly() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alike(connection: duckdb.DuckDBPyConnection, clinicians: str) -> Iterator[str]:
+    """The name of a table of all clinicians in a relation, with one row for those who are alike."""
+    sums = ", ".join(f"sum({name}) AS {name}_sum" for name in _SUMS)
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE {_TABLE} AS
+        SELECT {_size()} AS size, {", ".join(_ALIKE)}, count(*) AS n,
+          count(covered_charges) AS with_charges, count(adjustment_amount) AS with_amount, {sums}
+        FROM {clinicians} GROUP BY ALL"""
+    )
+    try:
+        yield _TABLE
+    finally:
+        connection.execute(f"DROP TABLE {_TABLE}")
+
+
 def cells(
-    connection: duckdb.DuckDBPyConnection, clinicians: str, threshold: Fraction,
+    connection: duckdb.DuckDBPyConnection, alike: str, threshold: Fraction,
     additional: Fraction | None,
 ) -> list[Cell]:  # fmt: skip
     """Everybody, in cells. The thresholds say where a final score lies."""
-    sums = ", ".join(f"sum({name})" for name in _SUMS)
+    sums = ", ".join(f"sum({name}_sum)" for name in _SUMS)
     rows = connection.execute(
-        f"""SELECT {_ROW}, {_size()}, submitting, adjustment_applies,
+        f"""SELECT {_ROW}, size, submitting, adjustment_applies,
           {_region(threshold, additional)}, {_STEP}, score_used, eligibility_status,
-          clinician_participation, count(*) - count(covered_charges),
-          count(*) FILTER (WHERE adjustment_amount IS NULL AND adjustment_applies), count(*),
-          {sums}, sum(final_score), sum(total_adjustment), min(total_adjustment),
-          max(total_adjustment)
+          clinician_participation, sum(n - with_charges)::BIGINT,
+          coalesce(sum(n - with_amount) FILTER (adjustment_applies), 0)::BIGINT, sum(n)::BIGINT,
+          {sums}, min(total_adjustment), max(total_adjustment)
         FROM (SELECT *,
             coalesce(reports_as_group, false) AND group_adjustment_applies AS by_group,
             CASE WHEN NOT adjustment_applies THEN false WHEN adjustment_applies
@@ -112,7 +138,7 @@ def cells(
               AS through_group,
             eligibility_status = 'opted_in'
               OR (by_group AND group_eligibility_status = 'opted_in') AS opted_in
-          FROM {clinicians})
+          FROM {alike})
         GROUP BY ALL"""
     ).fetchall()
     return [
@@ -128,24 +154,24 @@ def cells(
     ]  # fmt: skip
 
 
-def factors(connection: duckdb.DuckDBPyConnection, clinicians: str) -> list[Factors]:
+def factors(connection: duckdb.DuckDBPyConnection, alike: str) -> list[Factors]:
     """Charges by printed factors, of those to whom an adjustment applies."""
     rows = connection.execute(
         f"""SELECT adjustment_factor, additional_adjustment_factor, total_adjustment,
-          sum(covered_charges)
-        FROM {clinicians}
-        WHERE adjustment_applies AND total_adjustment IS NOT NULL AND covered_charges IS NOT NULL
+          sum(covered_charges_sum)
+        FROM {alike}
+        WHERE adjustment_applies AND total_adjustment IS NOT NULL AND with_charges > 0
         GROUP BY ALL"""
     ).fetchall()
     return [Factors(*row) for row in rows]
 
 
-def scores(connection: duckdb.DuckDBPyConnection, clinicians: str) -> list[Scored]:
+def scores(connection: duckdb.DuckDBPyConnection, alike: str) -> list[Scored]:
     """Final scores by practice size and of all, of those to whom an adjustment applies."""
     rows = connection.execute(
         f"""WITH by_score AS (
-          SELECT {_size()} AS size, final_score, count(*) AS n, sum(final_score) AS scores
-          FROM {clinicians} WHERE adjustment_applies AND final_score IS NOT NULL GROUP BY ALL),
+          SELECT size, final_score, sum(n) AS n, sum(final_score_sum) AS scores
+          FROM {alike} WHERE adjustment_applies AND final_score IS NOT NULL GROUP BY ALL),
         counted AS (
           SELECT coalesce(size, -1) AS size, final_score, sum(n) AS n, sum(scores) AS scores
           FROM by_score GROUP BY GROUPING SETS ((size, final_score), (final_score))),

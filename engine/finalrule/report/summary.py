@@ -74,10 +74,10 @@ def summarize(
     figures = _figures(stated.figures)
     threshold = figures["performance_threshold"]
     additional = figures.get("additional_performance_threshold")
-    with scan.exactly():
-        cells = scan.cells(connection, clinicians, threshold, additional)
-        factors = scan.factors(connection, clinicians)
-        scored = scan.scores(connection, clinicians)
+    with scan.exactly(), scan.alike(connection, clinicians) as alike:
+        cells = scan.cells(connection, alike, threshold, additional)
+        factors = scan.factors(connection, alike)
+        scored = scan.scores(connection, alike)
         applies = [cell for cell in cells if cell.applies]
         everybody = added(cell.total for cell in cells)
         figures_of_year = _published(stated.performance_year)

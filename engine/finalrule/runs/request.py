@@ -16,7 +16,7 @@ import msgspec
 from finalrule.cache import write_whole
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 
-MANIFEST, PLAN = "manifest.json", "plan.json"
+MANIFEST, PLAN, SUMMARY = "manifest.json", "plan.json", "summary.json"
 # Of changed files no more than these are listed.
 _LISTED = 5
 

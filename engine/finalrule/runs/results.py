@@ -61,7 +61,9 @@ COLUMNS = (
     Column("adjustment_amount", "adjustment_amount", TIN_NPI),
 )
 _SCORE = "available_score"
-_CHOSEN = "final_score_used"
+CHOSEN = "final_score_used"
+# What the table that says which score is used has of the score.
+CARRIED = tuple((_SCORE, name) for name in ("tin_npi_id", "scoring_unit_id", "kind"))
 
 
 class Words:
@@ -132,34 +134,38 @@ def clinicians(plan: Plan) -> str:
     return f"SELECT {listed} FROM tin_npi_names n {found.joins()}"
 
 
-def changed_clinicians(plan: Plan, changed: Collection[str], run: Path) -> str:
-    """The same rows of a finished run, in which TIN/NPIs stand in the order of their ids; what
-    depends on changed rules is taken from the plan's tables."""
-    found = _Columns(plan)
+def changed_clinicians(plan: Plan, changed: Collection[str], run: Path) -> tuple[str, set[str]]:
+    """The query of the same rows of a finished run, in which TIN/NPIs stand in the order of their
+    ids; what depends on changed rules is taken from the plan's tables. With it, the tables that it
+    reads. Where it is changed which score is used, that table has CARRIED."""
+    found = _Columns(plan, carried=CHOSEN in changed)
     replaced = ", ".join(
         f"{found.sql(column)} AS {column.name}" for column in COLUMNS if _depends(column, changed)
     )
     source = f"read_parquet({literal(str(run / CLINICIANS))}, file_row_number = true)"
     star = f"n.* EXCLUDE (id) REPLACE ({replaced})" if replaced else "n.* EXCLUDE (id)"
-    return (
+    query = (
         f"SELECT {star} FROM (SELECT * RENAME (file_row_number AS id) FROM {source}) n "
         f"{found.joins()}"
     )
+    return query, found.reads
 
 
 def _depends(column: Column, changed: Collection[str]) -> bool:
     """Whether a column may be another one when the outcomes of some rules are."""
     if column.of == USED or column.name == "score_used":
-        return column.rule in changed or _CHOSEN in changed
+        return column.rule in changed or CHOSEN in changed
     return column.rule in changed
 
 
 class _Columns:
     """SQL of the columns of TIN/NPIs `n`, and of what is joined to these for them."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, carried: bool = False) -> None:
         self._words, self._tables, self._kinds = Words(plan), plan.tables, _kinds(plan)
         self._joins: dict[str, str] = {}
+        self._carried = carried
+        self.reads: set[str] = set()
 
     def sql(self, column: Column) -> str:
         match column.name:
@@ -188,6 +194,7 @@ class _Columns:
         """The results of a column's rule, for the record whose outcome it is."""
         table, record = self._tables[column.rule], self._record(column.of)
         alias = f"{column.of}_{table}"
+        self.reads.add(table)
         return self._join(alias, f"LEFT JOIN {table} {alias} ON {alias}.id = {record}")
 
     def _record(self, of: str) -> str:
@@ -202,21 +209,29 @@ class _Columns:
 
     def _score(self, kind: str) -> str:
         """The score of a kind that a TIN/NPI can have."""
+        self.reads.add(_SCORE)
         number, alias = self._kinds.members.index(kind), f"{kind}_score"
         on = f"{alias}.tin_npi_id = n.id AND {alias}.kind = {number}"
         return self._join(alias, f"LEFT JOIN {_SCORE} {alias} ON {on}")
 
     def _used(self) -> str:
         """The score that is used."""
-        chosen = self._tables[_CHOSEN]
-        query = (
-            f"SELECT s.* FROM {_SCORE} s JOIN {chosen} c ON c.id = s.id "
-            f"WHERE {self._words.outcome(_CHOSEN, 'c')}"
-        )
+        chosen = self._tables[CHOSEN]
+        self.reads.add(chosen)
+        listed = ", ".join(f"s.{name}" for _, name in CARRIED)
+        if self._carried:
+            query = f"SELECT {listed} FROM {chosen} s WHERE s.{CHOSEN}"
+        else:
+            self.reads.add(_SCORE)
+            query = (
+                f"SELECT {listed} FROM {_SCORE} s JOIN {chosen} c ON c.id = s.id "
+                f"WHERE {self._words.outcome(CHOSEN, 'c')}"
+            )
         return self._join(USED, f"LEFT JOIN ({query}) {USED} ON {USED}.tin_npi_id = n.id")
 
     def _practice(self) -> str:
         """The practice's unit."""
+        self.reads.add("unit_names")
         query = "SELECT id AS scoring_unit_id, tin FROM unit_names WHERE entity_type = 'group'"
         return self._join(PRACTICE, f"LEFT JOIN ({query}) {PRACTICE} ON {PRACTICE}.tin = n.tin")
 

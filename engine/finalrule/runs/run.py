@@ -4,7 +4,7 @@ and written with a manifest. Everything is there in the end, or nothing is."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -25,7 +25,7 @@ from finalrule.population.decode import Decoder
 from finalrule.population.dimensions import catalogue_rows
 from finalrule.population.plan import Pass, Plan, compile_population
 from finalrule.runs.execute import Execution, Part, connect, parts_of
-from finalrule.runs.request import MANIFEST, PLAN, Done, Progress, Request, begin
+from finalrule.runs.request import MANIFEST, PLAN, SUMMARY, Done, Progress, Request, begin
 from finalrule.runs.results import CLINICIANS, clinicians
 from finalrule.runs.storage import writing
 from finalrule.tables.convert import literal
@@ -44,6 +44,8 @@ _FIGURES = (
     "additional_factor.funds", "additional_factor.scaling_limit",
 )  # fmt: skip
 Note = Callable[[str, int, int], None]
+# What is kept as a run's summary, of the relation of its clinicians and its manifest.
+Summarize = Callable[[duckdb.DuckDBPyConnection, str, Mapping[str, Any]], bytes]
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -72,6 +74,7 @@ def run(
     evaluator: Evaluator, facts: Path, out: Path, *, settings: Sequence[str] = (),
     resume: bool = False, threads: int = 2, memory: str = "4GB",
     rejected_limit: Fraction = Fraction(1, 100), note: Note = lambda stage, done, of: None,
+    summarize: Summarize | None = None,
 ) -> Ran:  # fmt: skip
     """Run a policy over the tables in `facts` and write the run to `out`. `note` is told what comes
     next, how many stages are done, and how many there are.
@@ -87,7 +90,8 @@ def run(
         str(rejected_limit),
     )  # fmt: skip
     with writing(out, memory), begin(out, request, resume) as progress:
-        return _Run(evaluator, facts, progress, request, threads, memory, rejected_limit, note).go()
+        one = _Run(evaluator, facts, progress, request, threads, memory, rejected_limit, note)
+        return one.go(summarize)
 
 
 def _check_places(facts: Path, out: Path) -> None:
@@ -115,7 +119,7 @@ class _Run:
         self.seconds: dict[str, float] = {}
         self.taken_over: list[str] = []
 
-    def go(self) -> Ran:
+    def go(self, summarize: Summarize | None) -> Ran:
         read = msgspec.convert(self._stage("read", self._read), Read)
         catalogues = catalogue_rows(self.evaluator.catalogues)
         plan = compile_population(
@@ -139,6 +143,9 @@ class _Run:
             execution.sources.views({*plan.results, *plan.scopes, *NAMES})
             self._stage("clinicians", partial(self._clinicians, connection, plan))
             manifest = self._manifest(connection, plan, read)
+            if summarize is not None:
+                relation = f"read_parquet({literal(str(self.folder / CLINICIANS))})"
+                write_whole(self.folder / SUMMARY, summarize(connection, relation, manifest))
         write_whole(self.folder / PLAN, index.written(plan))
         write_whole(self.folder / DURATIONS, msgspec.json.encode(self.seconds))
         write_whole(self.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
@@ -229,28 +236,35 @@ def figures_of(program: ir.Program) -> dict[str, str]:
     return found
 
 
+def program_rules(plan: Plan) -> list[str]:
+    """The rules of the program itself that a plan has outcomes of and that give a number."""
+    return [
+        rule.name for rule in plan.program.rules
+        if rule.entity == "program" and rule.name in plan.packed
+        and isinstance(output_types(rule).get(""), Number)
+    ]  # fmt: skip
+
+
 def program_outcomes(
     connection: duckdb.DuckDBPyConnection, plan: Plan
 ) -> dict[str, dict[str, str | None]]:
     """The numbers that rules of the program came to: as printed, exactly, and what decided each."""
     decoder = Decoder(plan)
+    rules = {rule.name: rule for rule in plan.program.rules}
+    rows: dict[str, dict[str, Any]] = {}
     found: dict[str, dict[str, str | None]] = {}
-    for rule in plan.program.rules:
-        type_ = output_types(rule).get("")
-        if (
-            rule.entity != "program"
-            or rule.name not in plan.packed
-            or not isinstance(type_, Number)
-        ):
-            continue
-        result = connection.execute(f"SELECT * FROM {plan.tables[rule.name]}")
-        names = [one[0] for one in result.description]
-        (row,) = result.fetchall()
-        decision = decoder.decision(rule.name, dict(zip(names, row, strict=True)))
+    for name in program_rules(plan):
+        table = plan.tables[name]
+        if table not in rows:
+            result = connection.execute(f"SELECT * FROM {table}")
+            columns = [one[0] for one in result.description]
+            (row,) = result.fetchall()
+            rows[table] = dict(zip(columns, row, strict=True))
+        decision = decoder.decision(name, rows[table])
         value = decision.values[""]
         known = value if isinstance(value, Fraction) else None
-        found[rule.name] = {
-            "value": None if known is None else show(known, type_),
+        found[name] = {
+            "value": None if known is None else show(known, output_types(rules[name])[""]),
             "exact": None if known is None else str(known),
             "winner": decision.winner,
         }

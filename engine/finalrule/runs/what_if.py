@@ -13,28 +13,25 @@ import duckdb
 import msgspec
 
 from finalrule.cache import whole_file, write_whole
-from finalrule.core import ir
-from finalrule.core.walk import nodes
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator
 from finalrule.population import index
 from finalrule.population.dimensions import catalogue_rows
 from finalrule.population.duckdb import load_catalogues, run_passes
 from finalrule.population.plan import Plan, compile_population
-from finalrule.population.schedule import closure
-from finalrule.runs.execute import Sources
+from finalrule.runs.changed import Changed, changed_rules
+from finalrule.runs.kept import Kept
 from finalrule.runs.request import PLAN, Manifest, check_free
+from finalrule.runs.results import CARRIED, CHOSEN, COLUMNS, changed_clinicians
 from finalrule.runs.results import CLINICIANS as FILE
-from finalrule.runs.results import changed_clinicians
-from finalrule.runs.run import NAMES, figures_of, program_outcomes, rules_of
+from finalrule.runs.run import figures_of, program_outcomes, program_rules, rules_of
+from finalrule.runs.shortened import not_considered, shortened
 from finalrule.runs.storage import writing
 from finalrule.runs.unchanged import policy_name, policy_of
 from finalrule.tables.convert import literal
 
 CLINICIANS = "clinicians"
 MADE = "what-if.json"
-# What is said of a rule beside what it computes.
-_SAID = ("place", "force_place", "force_cite", "cite", "cites", "because")
 
 
 class WhatIf:
@@ -50,31 +47,43 @@ class WhatIf:
         was: Evaluator, now: Evaluator,
     ) -> None:  # fmt: skip
         self.connection = connection
-        self.rules = changed_rules(was.program, now.program)
+        change = changed_rules(was.program, now.program)
+        self.rules = change.rules
         self.of_rules = len(rules_of(now.program))
         stored = index.read(was.program, (run / PLAN).read_bytes())
-        sources = Sources(connection, run / "facts", run / "outcomes")
-        plan, made = stored, set[str]()
+        kept = Kept(connection, run, stored)
+        plan = stored
         if self.rules:
-            plan, made = self._compute(now, stored, sources)
-        sources.views({*plan.results, *plan.scopes, *NAMES} - made)
-        query = changed_clinicians(plan, self.rules, run)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {CLINICIANS} AS {query}")
+            plan = self._compute(now, change, stored, kept)
+        query, reads = changed_clinicians(plan, self.rules, run)
+        reads |= {plan.tables[rule] for rule in program_rules(plan)}
+        kept.tables(sorted(reads & kept.known))
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {CLINICIANS} AS {query}")
         self.manifest = {
             **manifest, "policy": now.program.policy, "policy_digest": now.program.digest,
             "figures": figures_of(now.program), "program": program_outcomes(connection, plan),
         }  # fmt: skip
 
-    def _compute(self, now: Evaluator, stored: Plan, sources: Sources) -> tuple[Plan, set[str]]:
-        """Compute the changed rules; what is stored together with that, and the tables made."""
+    def _compute(self, now: Evaluator, change: Changed, stored: Plan, kept: Kept) -> Plan:
+        """Compute the changed rules; what is stored together with that."""
         catalogues = catalogue_rows(now.catalogues)
-        load_catalogues(self.connection, catalogues)
-        dimensions = {name: one.dimension for name, one in catalogues.items()}
-        plan = compile_population(now.program, dimensions, only=self.rules, stored=stored)
-        for entity in sorted(plan.reads(plan.passes) & set(plan.scopes)):
-            sources.with_outcomes(entity, stored, plan.columns)
+        wanted = {*(one.rule for one in COLUMNS if one.rule), *program_rules(stored)}
+        short = shortened(now.program, stored, change)
+        plan = compile_population(
+            short.program, {name: one.dimension for name, one in catalogues.items()},
+            only=self.rules, stored=short.stored, results=wanted,
+            carried=CARRIED if CHOSEN in self.rules else (),
+        )  # fmt: skip
+        reads, columns = plan.reads(plan.passes), plan.columns
+        load_catalogues(
+            self.connection,
+            {name: one for name, one in catalogues.items() if one.dimension.table in reads},
+        )
+        without = not_considered(now.program, stored, change, wanted)
+        for entity in sorted(reads & set(plan.scopes)):
+            kept.entity(entity, columns, self.rules, short.columns, without.get(entity))
         run_passes(self.connection, plan, plan.passes)
-        return _overlaid(stored, plan), {one.target for one in plan.passes}
+        return _overlaid(short.stored, plan)
 
 
 def changed(
@@ -120,37 +129,6 @@ def write(found: WhatIf, out: Path, memory: str) -> None:
             os.replace(whole, out)
     finally:
         shutil.rmtree(whole, ignore_errors=True)
-
-
-def changed_rules(was: ir.Program, now: ir.Program) -> tuple[str, ...]:
-    """The rules of a run whose outcomes may be others: those that are written otherwise, or that
-    read a figure which is another one, and what reads them."""
-    before = {rule.name: _content(rule) for rule in was.rules}
-    figures = {one.name: one.value for one in was.parameters}
-    other = {one.name for one in now.parameters if figures.get(one.name) != one.value}
-    changed = [
-        rule.name for rule in now.rules
-        if before.get(rule.name) != _content(rule)
-        or any(isinstance(node, ir.Param) and node.name in other for node in nodes(rule))
-    ]  # fmt: skip
-    kept = set(rules_of(now))
-    return tuple(name for name in closure(now, changed) if name in kept)
-
-
-def _content(rule: ir.AnyRule) -> bytes:
-    """What a rule says, without where it stands."""
-    return msgspec.json.encode(_without_places(msgspec.to_builtins(rule, enc_hook=str)))
-
-
-def _without_places(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {
-            key: _without_places(value) for key, value in data.items()
-            if key not in _SAID
-        }  # fmt: skip
-    if isinstance(data, list | tuple):
-        return [_without_places(one) for one in data]
-    return data
 
 
 def _overlaid(stored: Plan, changed: Plan) -> Plan:
