@@ -32,6 +32,7 @@ def test_the_tables_and_their_keys(policy: str) -> None:
         "eligible_clinicians": ("npi",),
         "qp_participations": ("npi", "unit"),
         "base_period_tins": ("npi", "tin"),
+        "base_period_payments": ("npi", "tin", "payment_id"),
     }
     assert ("practices" in schemas) == (policy == "2020-final")
 

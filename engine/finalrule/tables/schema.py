@@ -52,6 +52,7 @@ _KEYED = {
     "eligible_clinician": "eligible_clinicians",
     "qp_participation": "qp_participations",
     "base_period_tin": "base_period_tins",
+    "base_period_payment": "base_period_payments",
 }
 # Facts that tables say in another way: who the row is of, and `reports_as_group` of the practice.
 ENTITY_TYPE, GROUP_REPORTS, REPORTS_AS_GROUP = "entity_type", "group_reports", "reports_as_group"
