@@ -13,6 +13,8 @@ import duckdb
 import msgspec
 
 from finalrule.cache import whole_file, write_whole
+from finalrule.core import ir
+from finalrule.core.walk import nodes
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator
 from finalrule.population import index
@@ -66,7 +68,12 @@ class WhatIf:
 
     def _compute(self, now: Evaluator, change: Changed, stored: Plan, kept: Kept) -> Plan:
         """Compute the changed rules; what is stored together with that."""
-        catalogues = catalogue_rows(now.catalogues)
+        read = {
+            node.catalogue for rule in now.program.rules if rule.name in self.rules
+            for node in (rule, *nodes(rule))
+            if isinstance(node, ir.Lookup | ir.Listed | ir.Deciles)
+        }  # fmt: skip
+        catalogues = catalogue_rows({name: now.catalogues[name] for name in sorted(read)})
         wanted = {*(one.rule for one in COLUMNS if one.rule), *program_rules(stored)}
         short = shortened(now.program, stored, change)
         plan = compile_population(
@@ -75,10 +82,7 @@ class WhatIf:
             carried=CARRIED if CHOSEN in self.rules else (),
         )  # fmt: skip
         reads, columns = plan.reads(plan.passes), plan.columns
-        load_catalogues(
-            self.connection,
-            {name: one for name, one in catalogues.items() if one.dimension.table in reads},
-        )
+        load_catalogues(self.connection, catalogues)
         without = not_considered(now.program, stored, change, wanted)
         for entity in sorted(reads & set(plan.scopes)):
             kept.entity(entity, columns, self.rules, short.columns, without.get(entity))
