@@ -48,7 +48,7 @@ class Pass:
     @cached_property
     def duckdb(self) -> str:
         """The query in DuckDB's words."""
-        return self.query.sql(dialect="duckdb")
+        return sql.duckdb(self.query)
 
     @cached_property
     def reads(self) -> frozenset[str]:

@@ -126,7 +126,7 @@ def _of(tree: E, alias: str) -> str:
     placed = tree.copy()
     for column in list(placed.find_all(exp.Column)):
         column.set("table", exp.to_identifier(alias))
-    return placed.sql(dialect="duckdb")
+    return sql.duckdb(placed)
 
 
 def clinicians(plan: Plan) -> str:
