@@ -87,6 +87,9 @@ class Words:
         return _of(tree, alias)
 
     def _column(self, table: str, name: str) -> E:
+        """A column of a table of results, which may have to be made of what decided."""
+        if name in self.plan.results[table]:
+            return sql.column(name)
         found = stored_columns(self.plan, {name})
         return next(one.tree for one in found if (one.table, one.name) == (table, name))
 

@@ -74,11 +74,12 @@ class WhatIf:
             if isinstance(node, ir.Lookup | ir.Listed | ir.Deciles)
         }  # fmt: skip
         catalogues = catalogue_rows({name: now.catalogues[name] for name in sorted(read)})
-        wanted = {*(one.rule for one in COLUMNS if one.rule), *program_rules(stored)}
+        decided = program_rules(stored)
+        wanted = {*(one.rule for one in COLUMNS if one.rule), CHOSEN, *decided}
         short = shortened(now.program, stored, change)
         plan = compile_population(
             short.program, {name: one.dimension for name, one in catalogues.items()},
-            only=self.rules, stored=short.stored, results=wanted,
+            only=self.rules, stored=short.stored, results=wanted, decided=decided,
             carried=CARRIED if CHOSEN in self.rules else (),
         )  # fmt: skip
         reads, columns = plan.reads(plan.passes), plan.columns
@@ -137,8 +138,9 @@ def write(found: WhatIf, out: Path, memory: str) -> None:
 
 def _overlaid(stored: Plan, changed: Plan) -> Plan:
     """One plan of what is stored and what was computed again."""
+    packed = {rule: one for rule, one in stored.packed.items() if rule not in changed.tables}
     return Plan(
         changed.program, changed.passes, {**stored.shapes, **changed.shapes},
-        {**stored.packed, **changed.packed}, {**stored.results, **changed.results},
+        {**packed, **changed.packed}, {**stored.results, **changed.results},
         {**stored.tables, **changed.tables}, stored.scopes,
     )  # fmt: skip
