@@ -22,9 +22,6 @@ from finalrule.values import MAXIMUM_DIGITS, Mode
 
 _SHORT, _LONG = 2**31 - 1, 2**63 - 1
 WIDEST = 10**MAXIMUM_DIGITS - 1
-# Two conversions to DOUBLE and one division are off by less than 2**-50 of the result.
-_ESTIMATED = 2**49
-_DOUBLE = "DOUBLE"
 
 # Gives an expression a name: a column of the query that is being built.
 Name = Callable[[E, str], E]
@@ -412,12 +409,11 @@ def _quotient(
         return sql.cast(tree, sql.WIDE) if is_wide(0, double) and not is_wide(0, high) else tree
 
     def whole(above: E, under: E) -> E:
-        room = double + 2 * size <= WIDEST and not (signed and mode == "down")
-        if room and is_wide(0, double) and most < _ESTIMATED:
-            return _estimated(above, under)
         found = sql.both(exp.IntDiv, above, under)
         if not is_wide(0, double):
             found.type = exp.DataType.build("bigint")
+        elif most < sql.ESTIMATED and not (signed and mode == "down"):
+            found.meta[sql.NOT_NEGATIVE] = True
         return found
 
     if mode == "down":
@@ -439,20 +435,3 @@ def _quotient(
             down = sql.both(exp.Sub, found, sql.number(1))
             found = sql.case([(sql.every((tie, odd)), down)], found)
     return sql.both(exp.Mul, found, sign) if signed else found
-
-
-def _estimated(above: E, under: E) -> E:
-    """The whole quotient of numbers that are not negative, below _ESTIMATED: a DOUBLE is less than
-    one off it, and what is left over says which way. Division of 128 bits takes twenty times as
-    long."""
-    share = sql.both(exp.Div, sql.cast(above, _DOUBLE), sql.cast(under, _DOUBLE))
-    near = sql.cast(sql.call("FLOOR", share), sql.LONG)
-    left = sql.both(exp.Sub, above, sql.both(exp.Mul, near, under))
-    off = sql.case(
-        [
-            (sql.both(exp.LT, left, sql.number(0)), sql.number(-1)),
-            (sql.both(exp.GTE, left, under), sql.number(1)),
-        ],
-        sql.number(0),
-    )
-    return sql.both(exp.Add, near, off)

@@ -126,7 +126,7 @@ class _Sites:
                 yield from self.cases(node, column, rule)
             case exp.Coalesce():
                 yield from _defaults(node)
-            case exp.Sum(this=exp.Case() as each):
+            case exp.Count(this=exp.Case() as each):
                 if not each.args["ifs"][0].this.find(exp.Null):
                     yield "condition of a count lost", _count_all
             case exp.Sum():

@@ -48,7 +48,7 @@ class Pass:
     @cached_property
     def duckdb(self) -> str:
         """The query in DuckDB's words."""
-        return self.query.sql(dialect="duckdb")
+        return sql.duckdb(self.query)
 
     @cached_property
     def reads(self) -> frozenset[str]:
@@ -118,14 +118,16 @@ def compile_population(
     never_null: Collection[tuple[str, str]] = (),
     stored: Plan | None = None,
     results: Collection[str] | None = None,
+    decided: Collection[str] | None = None,
     carried: Collection[tuple[str, str]] = (),
 ) -> Plan:
     """Compile a program's rules, or only those named. What other rules came to is read from tables
     that have it: `stored` says in what shape; then all is one group. `with_needs` adds what
     undetermined outcomes need; `one_program` says that there is one program record, `never_null` of
     which facts every record has a value. Where `results` names rules, only what these came to is
-    kept, and all of that as columns of its own. `carried` are facts, by entity and name, that the
-    last table of an entity has too. Raises Failure for a rule that SQL cannot compute exactly."""
+    kept, and all of that as columns of its own; where `decided` does, what decided is kept of no
+    others. `carried` are facts, by entity and name, that the last table of an entity has too.
+    Raises Failure for a rule that SQL cannot compute exactly."""
     model = Model(program, dimensions, with_needs, one_program, frozenset(never_null))
     if stored is not None:
         model.shapes.update(stored.shapes)
@@ -138,7 +140,7 @@ def compile_population(
     for step in schedule(program, wanted, scopes):
         scope = scopes[step.entity]
         group, last = group + (bool(last) and scope != last and stored is None), scope
-        making.append(_make(model, step, group, packed, results))
+        making.append(_make(model, step, group, packed, results, decided))
     columns = _results(making)
     for entity, name in carried:
         model.latest(entity).want(name)
@@ -172,8 +174,9 @@ def _results(making: Sequence[_Making]) -> dict[str, tuple[str, ...]]:
 
 
 def _make(
-    model: Model, step: Step, group: int, packed: dict[str, Packed], only: Collection[str] | None
-) -> _Making:
+    model: Model, step: Step, group: int, packed: dict[str, Packed], only: Collection[str] | None,
+    decided: Collection[str] | None,
+) -> _Making:  # fmt: skip
     reading = Reading(model, step.entity)
     for name in step.rules:
         rule = model.rules[name]
@@ -184,7 +187,8 @@ def _make(
     number = len(model.versions[step.entity])
     version = Version(f"{model.prefix}{step.entity}_{number}", before=reading.source)
     kept = [name for name in step.rules if only is None or name in only]
-    columns = _pack(reading, model, kept, number, packed)
+    by = [name for name in kept if decided is None or name in decided]
+    columns = _pack(reading, model, by, number, packed)
     for (name, _), shape in reading.made.items():
         version.made.update((*shape.columns, f"{shape.column}__needs"))
         if name not in kept:

@@ -331,7 +331,7 @@ class Below:
         """How many records meet a condition, which none does but `among` those of another one."""
         value: E = exp.Count(this=exp.Star())
         if when is not None:
-            value = exp.Sum(this=sql.case([(when, sql.number(1))], sql.number(0)))
+            value = exp.Count(this=sql.case([(when, sql.number(1))], None))
         taken = among if among is not None else when
         tree = sql.coalesce(self._column(hint, value, taken), sql.number(0))
         return self.above.name(sql.cast(tree, sql.LONG), hint)

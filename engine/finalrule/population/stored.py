@@ -3,7 +3,7 @@ not kept, it is read from the number of what did."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -35,8 +35,8 @@ def by_number(packed: Packed) -> E:
     return sql.both(exp.Mod, shifted, sql.number(2**packed.bits))
 
 
-def stored_columns(plan: Plan) -> Iterator[StoredColumn]:
-    """Every column of every outcome, under the name that rules read it by."""
+def stored_columns(plan: Plan, wanted: Set[str] | None = None) -> Iterator[StoredColumn]:
+    """Every column of every outcome, under the name that rules read it by, or only those wanted."""
     parameters = {one.name: one for one in plan.program.parameters}
     for rule in plan.program.rules:
         if rule.name not in plan.packed:
@@ -44,6 +44,8 @@ def stored_columns(plan: Plan) -> Iterator[StoredColumn]:
         table = plan.tables[rule.name]
         for place, output in enumerate(output_types(rule)):
             shape = plan.shapes[rule.name, output]
+            if wanted is not None and wanted.isdisjoint(shape.columns):
+                continue
             if follows(rule):
                 tree = _decoded(rule, place, plan.packed[rule.name], shape, parameters)
                 yield StoredColumn(table, shape.column, tree)

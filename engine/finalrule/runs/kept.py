@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,24 +46,26 @@ class Kept:
         connection.execute("SET parquet_metadata_cache = true")
 
     def entity(
-        self, entity: str, wanted: Collection[str], changed: Collection[str] = (),
+        self, entity: str, wanted: Set[str], changed: Collection[str] = (),
         before: Iterable[Before] = (), without: Before | None = None,
     ) -> None:  # fmt: skip
         """A view under an entity's name on those of the columns wanted that are facts of it, or
         what rules of it came to that are not changed, or what was `before`; `without` records for
         which something was true."""
-        rules = {rule.name: rule for rule in self.plan.program.rules}
-        of_table = {table: rules[rule].entity for rule, table in self.plan.tables.items()}
-        remade = {
-            column for (rule, _), shape in self.plan.shapes.items() if rule in changed
-            for column in shape.columns
+        entities = {rule.name: rule.entity for rule in self.plan.program.rules}
+        of_table = {table: entities[rule] for rule, table in self.plan.tables.items()}
+        known = {
+            column for (rule, _), shape in self.plan.shapes.items()
+            if entities.get(rule) == entity and rule not in changed for column in shape.columns
         }  # fmt: skip
         outcomes = [
-            (one.name, one.table, one.tree) for one in stored_columns(self.plan)
-            if of_table[one.table] == entity and one.name not in remade
+            (one.name, one.table, one.tree) for one in stored_columns(self.plan, known & wanted)
+            if of_table[one.table] == entity and one.name in wanted
         ]  # fmt: skip
-        outcomes += [(one.column, one.table, one.tree) for one in before if one.entity == entity]
-        outcomes = [one for one in outcomes if one[0] in wanted]
+        outcomes += [
+            (one.column, one.table, one.tree) for one in before
+            if one.entity == entity and one.column in wanted
+        ]  # fmt: skip
         tables = list(dict.fromkeys(table for _, table, _ in outcomes))
         if without is not None and without.table not in tables:
             tables.append(without.table)

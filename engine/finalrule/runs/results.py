@@ -73,7 +73,6 @@ class Words:
         self.plan = plan
         self.rules = {rule.name: rule for rule in plan.program.rules}
         self.roundings = {one.name: one for one in plan.program.roundings}
-        self._columns = {(one.table, one.name): one.tree for one in stored_columns(plan)}
 
     def outcome(self, rule: str, alias: str) -> str:
         """An outcome as it is printed: a number rounded by the rule that prints it."""
@@ -82,10 +81,17 @@ class Words:
         if isinstance(type_, Number):
             tree = self._printed(self.rules[rule], type_)
         else:
-            tree = self._columns[self.plan.tables[rule], shape.column]
+            tree = self._column(self.plan.tables[rule], shape.column)
             if isinstance(type_, Enumeration):
                 tree = _member(tree, type_)
         return _of(tree, alias)
+
+    def _column(self, table: str, name: str) -> E:
+        """A column of a table of results, which may have to be made of what decided."""
+        if name in self.plan.results[table]:
+            return sql.column(name)
+        found = stored_columns(self.plan, {name})
+        return next(one.tree for one in found if (one.table, one.name) == (table, name))
 
     def _printed(self, rule: ir.AnyRule, type_: Number) -> E:
         rounding = self.roundings[rule.prints]
@@ -123,7 +129,7 @@ def _of(tree: E, alias: str) -> str:
     placed = tree.copy()
     for column in list(placed.find_all(exp.Column)):
         column.set("table", exp.to_identifier(alias))
-    return placed.sql(dialect="duckdb")
+    return sql.duckdb(placed)
 
 
 def clinicians(plan: Plan) -> str:
@@ -164,6 +170,8 @@ class _Columns:
     def __init__(self, plan: Plan, *, carried: bool = False) -> None:
         self._words, self._tables, self._kinds = Words(plan), plan.tables, _kinds(plan)
         self._joins: dict[str, str] = {}
+        self._used_columns: dict[str, str] = {}
+        self._of_used: dict[str, str] = {}
         self._carried = carried
         self.reads: set[str] = set()
 
@@ -176,15 +184,21 @@ class _Columns:
             case "reports_as_group":
                 return f"{self._score('group')}.id IS NOT NULL"
             case "score_used":
-                return _of(_member(sql.column("kind"), self._kinds), self._used())
+                return self._used(column, _of(_member(sql.column("kind"), self._kinds), "s"))
             case "covered_charges":
                 self._join("charged", "JOIN tin_npi charged ON charged.id = n.id")
                 return "CAST(charged.covered_charges AS DECIMAL(18, 0)) * 0.01"
+        if column.of == USED:
+            table = self._tables[column.rule]
+            self.reads.add(table)
+            self._of_used.setdefault(table, f"LEFT JOIN {table} ON {table}.id = s.scoring_unit_id")
+            return self._used(column, self._words.outcome(column.rule, table))
         return self._words.outcome(column.rule, self._results(column))
 
     def joins(self) -> str:
         """What the columns asked for so far are read from."""
-        return " ".join(self._joins.values())
+        used = [] if not self._used_columns else [self._scores_used()]
+        return " ".join([*used, *self._joins.values()])
 
     def _join(self, alias: str, join: str) -> str:
         self._joins.setdefault(alias, join)
@@ -200,8 +214,6 @@ class _Columns:
     def _record(self, of: str) -> str:
         if of == TIN_NPI:
             return "n.id"
-        if of == USED:
-            return f"{self._used()}.scoring_unit_id"
         if of == PRACTICE:
             return f"{self._practice()}.scoring_unit_id"
         score = self._score("group" if of == GROUPED else "individual")
@@ -214,20 +226,23 @@ class _Columns:
         on = f"{alias}.tin_npi_id = n.id AND {alias}.kind = {number}"
         return self._join(alias, f"LEFT JOIN {_SCORE} {alias} ON {on}")
 
-    def _used(self) -> str:
-        """The score that is used."""
+    def _used(self, column: Column, written: str) -> str:
+        """A column of the score `s` that is used, or of its unit."""
+        self._used_columns[column.name] = f"{written} AS {column.name}"
+        return f"{USED}.{column.name}"
+
+    def _scores_used(self) -> str:
+        """The scores that are used, with what is asked of them."""
         chosen = self._tables[CHOSEN]
         self.reads.add(chosen)
-        listed = ", ".join(f"s.{name}" for _, name in CARRIED)
-        if self._carried:
-            query = f"SELECT {listed} FROM {chosen} s WHERE s.{CHOSEN}"
-        else:
+        source, where = f"{chosen} s", f"s.{CHOSEN}"
+        if not self._carried:
             self.reads.add(_SCORE)
-            query = (
-                f"SELECT {listed} FROM {_SCORE} s JOIN {chosen} c ON c.id = s.id "
-                f"WHERE {self._words.outcome(CHOSEN, 'c')}"
-            )
-        return self._join(USED, f"LEFT JOIN ({query}) {USED} ON {USED}.tin_npi_id = n.id")
+            source = f"{_SCORE} s JOIN {chosen} c ON c.id = s.id"
+            where = self._words.outcome(CHOSEN, "c")
+        listed = ", ".join(["s.tin_npi_id", *self._used_columns.values()])
+        query = f"SELECT {listed} FROM {source} {' '.join(self._of_used.values())} WHERE {where}"
+        return f"LEFT JOIN ({query}) {USED} ON {USED}.tin_npi_id = n.id"
 
     def _practice(self) -> str:
         """The practice's unit."""

@@ -13,6 +13,8 @@ import duckdb
 import msgspec
 
 from finalrule.cache import whole_file, write_whole
+from finalrule.core import ir
+from finalrule.core.walk import nodes
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator
 from finalrule.population import index
@@ -66,19 +68,22 @@ class WhatIf:
 
     def _compute(self, now: Evaluator, change: Changed, stored: Plan, kept: Kept) -> Plan:
         """Compute the changed rules; what is stored together with that."""
-        catalogues = catalogue_rows(now.catalogues)
-        wanted = {*(one.rule for one in COLUMNS if one.rule), *program_rules(stored)}
+        read = {
+            node.catalogue for rule in now.program.rules if rule.name in self.rules
+            for node in (rule, *nodes(rule))
+            if isinstance(node, ir.Lookup | ir.Listed | ir.Deciles)
+        }  # fmt: skip
+        catalogues = catalogue_rows({name: now.catalogues[name] for name in sorted(read)})
+        decided = program_rules(stored)
+        wanted = {*(one.rule for one in COLUMNS if one.rule), CHOSEN, *decided}
         short = shortened(now.program, stored, change)
         plan = compile_population(
             short.program, {name: one.dimension for name, one in catalogues.items()},
-            only=self.rules, stored=short.stored, results=wanted,
+            only=self.rules, stored=short.stored, results=wanted, decided=decided,
             carried=CARRIED if CHOSEN in self.rules else (),
         )  # fmt: skip
         reads, columns = plan.reads(plan.passes), plan.columns
-        load_catalogues(
-            self.connection,
-            {name: one for name, one in catalogues.items() if one.dimension.table in reads},
-        )
+        load_catalogues(self.connection, catalogues)
         without = not_considered(now.program, stored, change, wanted)
         for entity in sorted(reads & set(plan.scopes)):
             kept.entity(entity, columns, self.rules, short.columns, without.get(entity))
@@ -133,8 +138,9 @@ def write(found: WhatIf, out: Path, memory: str) -> None:
 
 def _overlaid(stored: Plan, changed: Plan) -> Plan:
     """One plan of what is stored and what was computed again."""
+    packed = {rule: one for rule, one in stored.packed.items() if rule not in changed.tables}
     return Plan(
         changed.program, changed.passes, {**stored.shapes, **changed.shapes},
-        {**stored.packed, **changed.packed}, {**stored.results, **changed.results},
+        {**packed, **changed.packed}, {**stored.results, **changed.results},
         {**stored.tables, **changed.tables}, stored.scopes,
     )  # fmt: skip

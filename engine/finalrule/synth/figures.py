@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from finalrule import cache
 from finalrule.diagnostics import Diagnostic, Failure, Report
 from finalrule.places import policies_root
 from finalrule.policy.positioned import load, read_source
@@ -49,26 +50,21 @@ class Nation:
 
 
 def published(performance_year: int, root: Path | None = None) -> Published:
-    """The published figures of a performance year. Raises Failure where there are none."""
-    return read_nation(performance_year, root).published
+    """The published figures of a performance year, kept from when they were last read. Raises
+    Failure where there are none."""
+    path = _path(performance_year, root)
+    name = cache.key("published", path.read_bytes(), Path(__file__).read_bytes())
+    kept: Published | None = cache.load("published", name, Published)
+    if kept is None:
+        kept = read_nation(performance_year, root).published
+        cache.keep("published", name, kept)
+    return kept
 
 
 def read_nation(performance_year: int, root: Path | None = None) -> Nation:
     """Read policies/population/YEAR.yaml. Raises Failure when there is none, when its shape is
     wrong, and when the assumed cells do not add up to the published figures."""
-    folder = (root or policies_root()) / "population"
-    path = folder / f"{performance_year}.yaml"
-    if not path.is_file():
-        years = ", ".join(sorted(each.stem for each in folder.glob("*.yaml"))) or "none"
-        raise Failure(
-            [
-                Diagnostic(
-                    "no-population",
-                    f"no figures of the nation are kept for performance year {performance_year}",
-                    help=f"there are figures for {years}",
-                )
-            ]
-        )
+    path = _path(performance_year, root)
     tree = load(read_source(path, f"policies/population/{path.name}"), schema("population"))
     assert isinstance(tree, Block)
     said = {name: _block(entry.value) for name, entry in tree.entries.items()
@@ -84,6 +80,24 @@ def read_nation(performance_year: int, root: Path | None = None) -> Nation:
     )
     _check(nation, tree)
     return nation
+
+
+def _path(performance_year: int, root: Path | None) -> Path:
+    """The file of a year. Raises Failure when there is none."""
+    folder = (root or policies_root()) / "population"
+    path = folder / f"{performance_year}.yaml"
+    if not path.is_file():
+        years = ", ".join(sorted(each.stem for each in folder.glob("*.yaml"))) or "none"
+        raise Failure(
+            [
+                Diagnostic(
+                    "no-population",
+                    f"no figures of the nation are kept for performance year {performance_year}",
+                    help=f"there are figures for {years}",
+                )
+            ]
+        )
+    return path
 
 
 def parts(share: Fraction) -> int:

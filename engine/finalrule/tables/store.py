@@ -32,6 +32,7 @@ class Store:
             folder.mkdir(parents=True)
         self.connection = duckdb.connect()
         self.connection.execute("SET enable_progress_bar = false")
+        self.connection.execute("SET preserve_insertion_order = false")
         self.connection.execute(f"SET threads = {int(threads)}")
         self.connection.execute(f"SET memory_limit = {literal(memory)}")
         self.connection.execute(f"SET temp_directory = {literal(str(self.scratch / 'spilled'))}")
