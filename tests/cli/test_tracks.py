@@ -22,7 +22,6 @@ FILES = Path(__file__).parent / "files"
         ["init", "facts"],
         ["score", "submission.json", "--facts", "clinician.json"],
         ["explain", "final_score", "submission.json", "--facts", "clinician.json"],
-        ["run", "--facts", "tables", "--out", "run"],
         ["synth", "--out", "nation"],
         ["benchmarks", "--facts", "tables", "--out", "benchmarks.csv"],
     ],

@@ -58,7 +58,7 @@ def run(
     from finalrule.report.summary import summarize
     from finalrule.runs.run import run as run_policy
 
-    evaluator = load_evaluator(policy, settings, track="mips")
+    evaluator = load_evaluator(policy, settings)
     with _resumable(), _progress() as note:
         ran = run_policy(
             evaluator, facts, out, settings=settings, resume=resume, threads=threads,
@@ -131,4 +131,5 @@ def _show(ran: Ran, facts: Path, out: Path) -> None:
         click.echo(f"  {name:<36}{outcome['value'] or 'undetermined':>28}{decided}")
     if ran.taken_over:
         click.echo(f"\ntaken over from an earlier attempt: {', '.join(ran.taken_over)}")
-    click.echo(f"\nwritten to {out}; `finalrule report {out}` shows it")
+    shown = f"; `finalrule report {out}` shows it" if manifest["figures"] else ""
+    click.echo(f"\nwritten to {out}{shown}")

@@ -163,7 +163,9 @@ class Execution:
 
 
 def parts_of(connection: Connection, facts: Path, size: int) -> list[Part]:
-    """Ranges of practices with about so many scoring units each."""
+    """Ranges of practices with about so many scoring units each; none without scoring units."""
+    if not (facts / "scoring_unit").is_dir():
+        return []
     source = f"read_parquet({literal(str(facts / 'scoring_unit' / '*.parquet'))})"
     rows = connection.execute(
         f"SELECT part_key, COUNT(*) FROM {source} GROUP BY part_key ORDER BY part_key"

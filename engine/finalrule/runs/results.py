@@ -20,6 +20,7 @@ from finalrule.tables.convert import literal
 from finalrule.values import Enumeration, Number
 
 CLINICIANS = "clinicians.parquet"
+PARTICIPANTS = "eligible_clinicians.parquet"
 # Whose outcome a column is: that of a scoring unit (the individual, the practice as a group, the
 # unit whose score is used), of the clinician in the individual's unit or in that of a practice that
 # reports as a group, or of the TIN/NPI itself.
@@ -60,6 +61,12 @@ COLUMNS = (
     Column("additional_payment", "additional_payment", TIN_NPI),
     Column("adjustment_amount", "adjustment_amount", TIN_NPI),
 )
+# Of who takes part in Advanced APMs: outcomes of the clinician (NPI) under whichever TINs.
+OF_PARTICIPANTS = (
+    "clinician_first_listed", "individually_assessed", "qp_status", "qp_shortfall",
+    "estimated_aggregate_payments", "apm_incentive_payment",
+)  # fmt: skip
+_ELIGIBLE = "eligible_clinician"
 _SCORE = "available_score"
 CHOSEN = "final_score_used"
 # What the table that says which score is used has of the score.
@@ -138,6 +145,17 @@ def clinicians(plan: Plan) -> str:
     found = _Columns(plan)
     listed = ", ".join(f"{found.sql(column)} AS {column.name}" for column in COLUMNS)
     return f"SELECT {listed} FROM tin_npi_names n {found.joins()}"
+
+
+def participants(plan: Plan) -> str:
+    """The query: a row for each clinician who takes part in Advanced APMs. It reads the tables of
+    results and of facts by name."""
+    words, tables = Words(plan), dict.fromkeys(plan.tables[rule] for rule in OF_PARTICIPANTS)
+    listed = ", ".join(
+        f"{words.outcome(rule, plan.tables[rule])} AS {rule}" for rule in OF_PARTICIPANTS
+    )
+    joins = " ".join(f"JOIN {table} ON {table}.id = e.id" for table in tables)
+    return f"SELECT e.npi, {listed} FROM {_ELIGIBLE} e {joins}"
 
 
 def changed_clinicians(plan: Plan, changed: Collection[str], run: Path) -> tuple[str, set[str]]:

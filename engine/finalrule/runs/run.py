@@ -26,12 +26,13 @@ from finalrule.population.dimensions import catalogue_rows
 from finalrule.population.plan import Pass, Plan, compile_population
 from finalrule.runs.execute import Execution, Part, connect, parts_of
 from finalrule.runs.request import MANIFEST, PLAN, SUMMARY, Done, Progress, Request, begin
-from finalrule.runs.results import CLINICIANS, clinicians
+from finalrule.runs.results import CLINICIANS, PARTICIPANTS, clinicians, participants
 from finalrule.runs.storage import writing
 from finalrule.tables.convert import literal
 from finalrule.tables.read import read_tables
 from finalrule.values import Number, show
 
+_MIPS, _APM = "mips", "apm"
 UNITS_IN_A_PART = 420_000
 NAMES = ("unit_names", "tin_npi_names")
 DURATIONS = "durations.json"
@@ -143,7 +144,7 @@ class _Run:
             execution.sources.views({*plan.results, *plan.scopes, *NAMES})
             self._stage("clinicians", partial(self._clinicians, connection, plan))
             manifest = self._manifest(connection, plan, read)
-            if summarize is not None:
+            if summarize is not None and _MIPS in self.program.tracks:
                 relation = f"read_parquet({literal(str(self.folder / CLINICIANS))})"
                 write_whole(self.folder / SUMMARY, summarize(connection, relation, manifest))
         write_whole(self.folder / PLAN, index.written(plan))
@@ -178,7 +179,7 @@ class _Run:
         found = read_tables(
             self.program, self.input, self.folder, threads=self.threads, memory=self.memory,
             rejected_limit=self.limit, rejected_to=out.with_name(f"{out.name}.rejected.parquet"),
-            program_facts={"whole_population": True},
+            program_facts={"whole_population": True} if _MIPS in self.program.tracks else {},
             progress=lambda table, done, of: self.note(f"read {table}".strip(), 0, 1),
         )  # fmt: skip
         if _files(self.input) != self.request.files:
@@ -195,10 +196,10 @@ class _Run:
         return msgspec.to_builtins(read)
 
     def _clinicians(self, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-        with whole_file(self.folder / CLINICIANS) as path:
-            connection.execute(
-                f"COPY ({clinicians(plan)} ORDER BY n.id) TO {literal(str(path))} (FORMAT parquet)"
-            )
+        if _MIPS in self.program.tracks:
+            _copy(connection, f"{clinicians(plan)} ORDER BY n.id", self.folder / CLINICIANS)
+        if _APM in self.program.tracks:
+            _copy(connection, f"{participants(plan)} ORDER BY e.npi", self.folder / PARTICIPANTS)
 
     def _manifest(
         self, connection: duckdb.DuckDBPyConnection, plan: Plan, read: Read
@@ -213,6 +214,11 @@ class _Run:
             "notes": list(read.notes), "figures": figures_of(self.program),
             "program": program_outcomes(connection, plan),
         }  # fmt: skip
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    with whole_file(path) as fresh:
+        connection.execute(f"COPY ({query}) TO {literal(str(fresh))} (FORMAT parquet)")
 
 
 def rules_of(program: ir.Program) -> list[str]:
@@ -273,8 +279,8 @@ def program_outcomes(
 
 def _in_parts(plan: Plan, passes: Sequence[Pass]) -> bool:
     """Whether a group's units are taken in parts: the first such group, which reads all records."""
-    first = next(one for one in plan.passes if plan.scopes[one.entity])
-    return passes[0].group == first.group
+    groups = (one.group for one in plan.passes if plan.scopes[one.entity])
+    return passes[0].group == next(groups, None)
 
 
 def _name(passes: Sequence[Pass], part: Part | None) -> str:
