@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # What is explained of a TIN/NPI of a run: its adjustment, and the final score that it comes from.
 _PAYMENT, _SCORE = "payment_adjustment_factor", "final_score"
+# And of an NPI in Advanced APMs: whether it is a QP, and what is missing.
+_OF_NPI = ("qp_status", "qp_shortfall")
 _TIN, _NPI = re.compile("[0-9]{9}"), re.compile("[0-9]{10}")
 
 
@@ -62,7 +64,8 @@ def explain(
 
     Of a submission, or of a TIN/NPI in a finished run: RUN NPI TIN [OUTCOME] instead of
     SUBMISSION..., without --policy, --outcome and facts, which are the run's. A TIN/NPI of a run is
-    evaluated again and compared with everything that the run stored of it.
+    evaluated again and compared with everything that the run stored of it. RUN NPI [OUTCOME] asks
+    for the QP determination of a clinician in Advanced APMs.
 
     As text --depth says how many outcomes down it goes; JSON is the whole trace of each unit and
     policy (trace.v1), or with --why-not the reasons.
@@ -77,6 +80,7 @@ def explain(
         --outcome "quality.measures[236].points" --why-not incomplete
       finalrule explain runs/2020-final 1234567893 000456789
       finalrule explain runs/2020-final 1234567893 000456789 group.quality.score
+      finalrule explain runs/2020-final 1234567893 qp_status --depth 3
     """
     if depth != "all" and not (depth.isascii() and depth.isdigit()):
         raise click.BadParameter("write a number, or all", param_hint="--depth")
@@ -145,8 +149,7 @@ def _of_submissions(inputs: Input, policy: str, outcome: str) -> Iterator[_Subje
 
 def _is_run(arguments: tuple[Path, ...]) -> bool:
     """Whether a run is named, or by the identifiers behind it is meant to be."""
-    identifiers = [str(each) for each in arguments[1:3]]
-    meant = len(identifiers) == 2 and all(map(str.isdigit, identifiers))
+    meant = len(arguments) > 1 and _NPI.fullmatch(str(arguments[1])) is not None
     return meant or (arguments[0] / MANIFEST).is_file()
 
 
@@ -158,10 +161,13 @@ def _of_run(
 
     if refused:
         raise click.UsageError(f"{refused[0]} does not go with a run: RUN NPI TIN [OUTCOME]")
-    if len(arguments) not in (3, 4):
-        raise click.UsageError("of a run, name the clinician: RUN NPI TIN [OUTCOME]")
-    run, npi, tin, *outcome = (str(each) for each in arguments)
-    if not (_NPI.fullmatch(npi) and _TIN.fullmatch(tin)):
+    run, *rest = (str(each) for each in arguments)
+    npi = rest.pop(0) if rest else ""
+    tin = rest.pop(0) if rest and rest[0].isdigit() else ""
+    outcome = rest
+    if not npi or len(outcome) > 1:
+        raise click.UsageError("of a run, name the clinician: RUN NPI [TIN] [OUTCOME]")
+    if not _NPI.fullmatch(npi) or (tin and not _TIN.fullmatch(tin)):
         raise click.UsageError("after the run come the NPI, ten digits, and the TIN, nine digits")
     if why_not is not None and not outcome:
         raise click.UsageError("--why-not needs an outcome: RUN NPI TIN OUTCOME")
@@ -174,7 +180,9 @@ def _of_run(
         f"{run}: all {found.outcomes:,} outcomes of {found.records:,} records are as the run "
         "stored them", err=True,
     )  # fmt: skip
-    wanted = [OutcomeName(_PAYMENT, ()), OutcomeName(_SCORE, found.unit.path)]
+    wanted = [OutcomeName(rule, found.unit.path) for rule in _OF_NPI]
+    if tin:
+        wanted = [OutcomeName(_PAYMENT, ()), OutcomeName(_SCORE, found.unit.path)]
     if outcome:
         paths = _paths_of_run(found)
         wanted = [find_outcome(outcome[0], paths, found.evaluation, found.unit.path)]

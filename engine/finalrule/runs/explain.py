@@ -1,5 +1,5 @@
-"""One TIN/NPI of a finished run, evaluated again from the run's own facts and held against every
-outcome that the run stored of it."""
+"""One TIN/NPI of a finished run, or an NPI that takes part in Advanced APMs, evaluated again from
+the run's own facts and held against every outcome that the run stored of it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ from finalrule.population.decode import Decoder
 from finalrule.population.plan import Plan
 from finalrule.runs import results
 from finalrule.runs.request import MANIFEST, PLAN, Manifest, Stated, read_manifest
-from finalrule.runs.run import rules_of
+from finalrule.runs.run import program_rules, rules_of
 from finalrule.runs.storage import unreadable
 from finalrule.runs.unchanged import policy_of
 from finalrule.score import number_text
 from finalrule.tables.convert import literal, quoted
 from finalrule.tables.internal import PROGRAM
-from finalrule.tables.schema import GROUP, INDIVIDUAL, SCORE, TIN_NPI
-from finalrule.tables.to_cases import OfTables, tin_npi_case
+from finalrule.tables.schema import ELIGIBLE_CLINICIAN, GROUP, INDIVIDUAL, NPI, SCORE, TIN_NPI
+from finalrule.tables.to_cases import OfTables, eligible_clinician_case, tin_npi_case
 from finalrule.values import Number, Type, Value, show
 
 POPULATION = "the run's population"
+# A column of a result, with the rule and the record whose outcome it is.
+_Printed = tuple[str, str, Frame | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """A TIN/NPI of a run evaluated again. `unit` is the scoring unit whose final score is used, the
-    individual where none is; `columns` says which outcomes stand in clinicians.parquet. `outcomes`
-    were compared, of `records` records."""
+    """A TIN/NPI of a run, or an NPI, evaluated again. `unit` is the scoring unit whose final score
+    is used, the individual where none is; of an NPI the record of the eligible clinician. `columns`
+    says which outcomes stand in the run's results. `outcomes` were compared, of `records`
+    records."""
 
     evaluator: Evaluator
     evaluation: Evaluation
@@ -70,11 +73,12 @@ class Rebuilt:
 
 
 def rebuild(run: Path, tin: str, npi: str) -> Rebuilt:
-    """Evaluate a TIN/NPI of a run again and compare. What only the whole population gives, such as
-    the sums that the scaling factors follow from, is taken from the run; all else is evaluated.
+    """Evaluate a TIN/NPI of a run again and compare; without a TIN, an NPI in Advanced APMs. What
+    only the whole population gives, such as the sums that the scaling factors follow from, is taken
+    from the run; all else is evaluated.
 
     Raises Failure where the directory is no whole run, where it cannot be read, where the policy or
-    the engine is another one by now, and where the run has no such TIN/NPI."""
+    the engine is another one by now, and where the run has no such TIN/NPI or NPI."""
     said = read_manifest(run)
     try:
         manifest = msgspec.convert(said, Manifest)
@@ -85,7 +89,11 @@ def rebuild(run: Path, tin: str, npi: str) -> Rebuilt:
             raise unreadable(run)
         with duckdb.connect() as connection:
             digest = manifest.facts_digest
-            found = tin_npi_case(program, connection, run / "facts", tin, npi, digest)
+            facts = run / "facts"
+            if tin:
+                found = tin_npi_case(program, connection, facts, tin, npi, digest)
+            else:
+                found = eligible_clinician_case(program, connection, facts, npi, digest)
             if found is None:
                 raise _not_there(connection, run, tin, npi)
             return _Rebuilding(evaluator, plan, connection, run, manifest).go(found)
@@ -124,12 +132,20 @@ class _Rebuilding:
                     outcomes += not evaluation.decisions[rule.name, frame].assumed
                     row = stored[self.plan.tables[rule.name]].get(ids[frame])
                     differences += self._difference(evaluation, rule, frame, row)
-        unit = _unit_used(evaluation)
-        differences += self._clinician(evaluation, unit)
+        used = _unit_used(evaluation)
+        printed = list(_printed(evaluation, used))
+        mine = _participant(evaluation)
+        of_npi = [] if mine is None else [(rule, rule, mine) for rule in results.OF_PARTICIPANTS]
+        if printed:
+            differences += self._clinician(evaluation, used, printed)
+        if mine is not None:
+            differences += self._participant(evaluation, of_npi)
+        unit = used or (_unit_named(evaluation, INDIVIDUAL) if printed else mine)
+        assert unit is not None
         return Rebuilt(
-            self.evaluator, evaluation, unit or _unit_named(evaluation, INDIVIDUAL),
+            self.evaluator, evaluation, unit,
             {column: OutcomeName(rule, frame.path)
-             for column, rule, frame in _printed(evaluation, unit) if frame is not None},
+             for column, rule, frame in (*printed, *of_npi) if frame is not None},
             len(evaluation.frames), outcomes, tuple(differences),
         )  # fmt: skip
 
@@ -185,7 +201,8 @@ class _Rebuilding:
         self, known: Mapping[str, Decision], evaluation: Evaluation
     ) -> Iterator[Difference]:
         """What the manifest says of the program."""
-        for rule in self.rules[PROGRAM]:
+        for name in program_rules(self.plan):
+            rule = self.evaluator.rules[name]
             exact = known.get(rule.name) or evaluation.decisions[rule.name, evaluation.root]
             stated = self.manifest.program.get(rule.name) or Stated(None, None, "")
             value = exact.values[""]
@@ -194,30 +211,45 @@ class _Rebuilding:
                 said = f"{stated.value or 'undetermined'} by {stated.winner or 'nothing'}"
                 yield Difference(f"{MANIFEST}: {rule.name}", said, _said(rule, exact))
 
-    def _clinician(self, evaluation: Evaluation, used: Frame | None) -> Iterator[Difference]:
+    def _clinician(
+        self, evaluation: Evaluation, used: Frame | None, printed: Sequence[_Printed]
+    ) -> Iterator[Difference]:
         """What stands in clinicians.parquet, column by column."""
-        path = self.run / results.CLINICIANS
         subject = evaluation.case.subject
-        result = self.connection.execute(
-            f"SELECT * FROM read_parquet({literal(str(path))}) "
-            f"WHERE tin = {literal(subject['tin'])} AND npi = {literal(subject['npi'])}"
-        )
-        names = [one[0] for one in result.description]
-        rows = result.fetchall()
-        if len(rows) != 1:
-            yield Difference(path.name, f"{len(rows)} rows", "one row")
-            return
-        row = dict(zip(names, rows[0], strict=True))
+        where = f"tin = {literal(subject['tin'])} AND npi = {literal(subject['npi'])}"
         kind = used.path[0] if used is not None else None
-        if row["score_used"] != kind:
-            yield Difference(
-                f"{path.name}: score_used", str(row["score_used"] or "none"), kind or "none"
-            )
-        for column, rule, frame in _printed(evaluation, used):
+        for row in self._rows(results.CLINICIANS, where):
+            if row["score_used"] != kind:
+                stored = str(row["score_used"] or "none")
+                yield Difference(f"{results.CLINICIANS}: score_used", stored, kind or "none")
+        yield from self._columns(evaluation, results.CLINICIANS, where, printed)
+
+    def _participant(
+        self, evaluation: Evaluation, printed: Sequence[_Printed]
+    ) -> Iterator[Difference]:
+        """What stands in eligible_clinicians.parquet, column by column."""
+        where = f"npi = {literal(evaluation.case.subject['npi'])}"
+        return self._columns(evaluation, results.PARTICIPANTS, where, printed)
+
+    def _rows(self, name: str, where: str) -> list[dict[str, Any]]:
+        source = f"read_parquet({literal(str(self.run / name))})"
+        result = self.connection.execute(f"SELECT * FROM {source} WHERE {where}")
+        names = [one[0] for one in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def _columns(
+        self, evaluation: Evaluation, name: str, where: str, printed: Sequence[_Printed]
+    ) -> Iterator[Difference]:
+        rows = self._rows(name, where)
+        if len(rows) != 1:
+            yield Difference(name, f"{len(rows)} rows", "one row")
+            return
+        (row,) = rows
+        for column, rule, frame in printed:
             exact = None if frame is None else self._shown(evaluation, rule, frame)
             cell = Fraction(row[column]) if isinstance(row[column], Decimal) else row[column]
             if cell != exact:
-                yield Difference(f"{path.name}: {column}", _cell(row[column]), _cell(exact))
+                yield Difference(f"{name}: {column}", _cell(row[column]), _cell(exact))
 
     def _shown(self, evaluation: Evaluation, name: str, frame: Frame) -> Value | None:
         """An outcome as it is printed."""
@@ -230,10 +262,20 @@ class _Rebuilding:
         return value
 
 
-def _printed(evaluation: Evaluation, used: Frame | None) -> Iterator[tuple[str, str, Frame | None]]:
-    """Columns of clinicians.parquet with the rule and the record whose outcome they are."""
+def _participant(evaluation: Evaluation) -> Frame | None:
+    """The eligible clinician whose NPI was asked for, who may take part in no Advanced APM."""
+    npi = evaluation.case.subject[NPI]
+    found = [one for one in evaluation.frames_of(ELIGIBLE_CLINICIAN) if one.path == (npi,)]
+    return found[0] if found else None
+
+
+def _printed(evaluation: Evaluation, used: Frame | None) -> Iterator[_Printed]:
+    """Columns of clinicians.parquet with the rule and the record whose outcome they are; none
+    where an NPI was asked for."""
     clinicians = {score.path[0]: score.refers for score in evaluation.frames_of(SCORE)}
-    (tin_npi,) = evaluation.frames_of(TIN_NPI)
+    if not (of_tin := evaluation.frames_of(TIN_NPI)):
+        return
+    (tin_npi,) = of_tin
     frames = {
         results.INDIVIDUAL: _unit_named(evaluation, INDIVIDUAL),
         results.PRACTICE: _unit_named(evaluation, GROUP), results.USED: used,
@@ -291,16 +333,23 @@ def _cell(value: object) -> str:
 
 
 def _not_there(connection: duckdb.DuckDBPyConnection, run: Path, tin: str, npi: str) -> Failure:
-    """There is no such TIN/NPI: perhaps its row, or its practice's, was rejected."""
+    """There is no such TIN/NPI or NPI: perhaps its row, or its practice's, was rejected."""
     rejected = literal(str(run / "facts" / "rejected.parquet"))
+    if tin:
+        of = f"(npi IS NULL OR npi = '' OR npi = {literal(npi)}) AND tin = {literal(tin)}"
+        tables = "'practices', 'clinicians'"
+    else:
+        of, tables = f"npi = {literal(npi)}", "'eligible_clinicians'"
     rows = connection.execute(
         f'SELECT DISTINCT "table", reason FROM read_parquet({rejected}) '
-        f"WHERE \"table\" IN ('practices', 'clinicians') AND tin = {literal(tin)} "
-        f"AND (npi IS NULL OR npi = '' OR npi = {literal(npi)}) ORDER BY ALL"
+        f'WHERE "table" IN ({tables}) AND {of} ORDER BY ALL'
     ).fetchall()
     labels = [Label(Pointer(str(run), ""), f"a row of `{table}` was rejected: {reason}")
               for table, reason in rows]  # fmt: skip
-    help = "correct the row and run again" if labels else "give the NPI first, then the TIN"
-    message = f"the run has no clinician with NPI {npi} under TIN {tin}"
+    ask = "give the NPI first, then the TIN" if tin else "give the TIN too for payment adjustments"
+    help = "correct the row and run again" if labels else ask
+    message = f"the run has no clinician with NPI {npi}" + (
+        f" under TIN {tin}" if tin else " among those who take part in Advanced APMs"
+    )
     found = tuple(labels) or (Label(Pointer(str(run), ""), ""),)
     return Failure([Diagnostic("not-in-run", message, found, help)])

@@ -17,6 +17,7 @@ from finalrule.population.plan import Plan
 from finalrule.population.sql import E
 from finalrule.population.stored import amount_of, stored_columns
 from finalrule.tables.convert import literal
+from finalrule.tables.schema import ELIGIBLE_CLINICIAN
 from finalrule.values import Enumeration, Number
 
 CLINICIANS = "clinicians.parquet"
@@ -66,7 +67,6 @@ OF_PARTICIPANTS = (
     "clinician_first_listed", "individually_assessed", "qp_status", "qp_shortfall",
     "estimated_aggregate_payments", "apm_incentive_payment",
 )  # fmt: skip
-_ELIGIBLE = "eligible_clinician"
 _SCORE = "available_score"
 CHOSEN = "final_score_used"
 # What the table that says which score is used has of the score.
@@ -155,7 +155,7 @@ def participants(plan: Plan) -> str:
         f"{words.outcome(rule, plan.tables[rule])} AS {rule}" for rule in OF_PARTICIPANTS
     )
     joins = " ".join(f"JOIN {table} ON {table}.id = e.id" for table in tables)
-    return f"SELECT e.npi, {listed} FROM {_ELIGIBLE} e {joins}"
+    return f"SELECT e.npi, {listed} FROM {ELIGIBLE_CLINICIAN} e {joins}"
 
 
 def changed_clinicians(plan: Plan, changed: Collection[str], run: Path) -> tuple[str, set[str]]:

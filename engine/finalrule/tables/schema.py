@@ -19,6 +19,7 @@ from finalrule.tables.internal import is_exact
 from finalrule.values import CODE, Enumeration, Type
 
 CLINICIAN, TIN_NPI, SCORE = "clinician", "tin_npi", "available_score"
+ELIGIBLE_CLINICIAN = "eligible_clinician"
 TIN, NPI, ENTITY_ID = "tin", "npi", "entity_id"
 PRACTICES, CLINICIANS, ENTITIES, MEMBERS = "practices", "clinicians", "entities", "members"
 KIND, YEAR = "kind", "performance_year"

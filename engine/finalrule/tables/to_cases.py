@@ -39,6 +39,7 @@ from finalrule.tables.internal import (
 from finalrule.tables.schema import (
     CLINICIAN,
     CLINICIANS,
+    ELIGIBLE_CLINICIAN,
     ENTITIES,
     ENTITY_ID,
     ENTITY_TYPE,
@@ -92,6 +93,23 @@ def tin_npi_case(
     return OfTables(with_assumed(case, program), reader.ids)
 
 
+def eligible_clinician_case(
+    program: ir.Program, connection: duckdb.DuckDBPyConnection, facts: Path, npi: str,
+    facts_digest: str,
+) -> OfTables | None:  # fmt: skip
+    """The same of an NPI that takes part in Advanced APMs, under whichever TINs: with every unit
+    that it is in, and what these were paid."""
+    tables = _Tables(connection, facts)
+    rows = tables.rows(ELIGIBLE_CLINICIAN, ("id",), f"npi = {literal(npi)}")
+    if not rows:
+        return None
+    reader = _Reader(program, tables, "", npi)
+    root = reader.program_record()
+    reader.keyed(root, ELIGIBLE_CLINICIAN, {rows[0]["id"]})
+    case = Case(root, {NPI: npi, "performance_year": str(program.performance_year)}, facts_digest)
+    return OfTables(with_assumed(case, program), reader.ids)
+
+
 class _Tables:
     """Rows of the tables in a directory."""
 
@@ -141,7 +159,7 @@ class _Reader:
             self.decoders[name] = [_fact_of(fact) for fact in self.layout.facts(name)]
 
     def read(self, place: int, part_key: int) -> Record:
-        root = self._program()
+        root = self.program_record()
         own = self._rows(TIN_NPI, f"{PART_KEY} = {part_key} AND id = {place}")
         scores = self._rows(SCORE, f"{PART_KEY} = {part_key} AND {id_of(TIN_NPI)} = {place}")
         units = self._units(part_key, {row[id_of(UNIT)] for row in scores})
@@ -155,7 +173,7 @@ class _Reader:
             record.refers = self.records[CLINICIAN, row[id_of(CLINICIAN)]]
         return root
 
-    def _program(self) -> Record:
+    def program_record(self) -> Record:
         (row,) = self._rows(PROGRAM, "true")
         record = Record(PROGRAM, self._facts(PROGRAM, row, "the run", {}))
         # What the year file assumes is given back with its own origin.
@@ -195,7 +213,7 @@ class _Reader:
             rows = self._rows(entity, f"{of_parts} AND {id_column} IN ({_listed(units)})")
             if target := declared.entities[entity].refers:
                 pointers = (row[id_of(target)] for row in rows)
-                self._keyed(root, target, {at for at in pointers if at is not None})
+                self.keyed(root, target, {at for at in pointers if at is not None})
             numbers: dict[Record, int] = {}
             for row in rows:
                 if entity == UNIT:
@@ -230,7 +248,7 @@ class _Reader:
         if target := self.layout.declared.entities[CLINICIAN].refers:
             record.refers = self.records.get((target, row[id_of(target)]))
 
-    def _keyed(self, root: Record, entity: str, ids: set[int]) -> None:
+    def keyed(self, root: Record, entity: str, ids: set[int]) -> None:
         """Records that their own keys name, with all below them and what these refer to."""
         declared = self.layout.declared
         ids = {at for at in ids if (entity, at) not in self.records}
@@ -242,7 +260,7 @@ class _Reader:
             rows_of[name] = self._rows(name, f"{column} IN ({_listed(ids)})") if ids else []
             if target := declared.entities[name].refers:
                 pointers = (row[id_of(target)] for row in rows_of[name])
-                self._keyed(root, target, {at for at in pointers if at is not None})
+                self.keyed(root, target, {at for at in pointers if at is not None})
         for name in below:
             parent, refers = declared.entities[name].parent, declared.entities[name].refers
             for row in rows_of[name]:
