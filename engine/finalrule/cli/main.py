@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "what-if": ("what_if", "A finished run under other figures, beside what it was"),
     "report": ("report", "What a run comes to: a page, tables, or text"),
     "agree": ("agree", "Hold the exact evaluator and durable-rules against each other"),
+    "models": ("models", "Which payment models are Advanced APMs, and what the others fail on"),
     "benchmarks": ("benchmarks", "Benchmarks made from a year's results, under a policy"),
     "synth": ("synth", "A national program without a real person in it, as tables of facts"),
     "import-measures": ("import_measures", "Write policies/measures/ from CMS's export"),
