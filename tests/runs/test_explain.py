@@ -113,9 +113,10 @@ def test_the_run_stored_what_is_evaluated(
     found = rebuild(finished, tin, npi)
     assert found.differences == ()
     assert found.unit.path == used
-    # Every outcome of every record, but for the five sums over the whole population.
+    # Every outcome of every record, but for what the whole population gives: five
+    # sums of payments, two counts of QPs and the sum of their incentive payments.
     rules, of = found.evaluator.program.rules, found.evaluation.frames_of
-    assert found.outcomes == sum(len(of(rule.entity)) for rule in rules) - 5
+    assert found.outcomes == sum(len(of(rule.entity)) for rule in rules) - 8
     unscaled = {("individual", "78"): "27/500", ("group", "10"): "9/250", ("apm_entity", "90"): "0",
                 ("individual", "100"): "9/100", ("individual", "9"): "-9/100"}  # fmt: skip
     assert found.evaluation.value("used_unscaled_factor") == Fraction(unscaled[used[0], own])
@@ -366,10 +367,9 @@ def test_who_was_rejected(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "RUN NPI TIN [OUTCOME]"),
-        ((NPIS[1],), "RUN NPI TIN [OUTCOME]"),
+        ((), "RUN NPI [TIN] [OUTCOME]"),
         ((FIRST, NPIS[1]), "the NPI, ten digits, and the TIN, nine digits"),
-        ((NPIS[1], FIRST, "final_score", "more"), "RUN NPI TIN [OUTCOME]"),
+        ((NPIS[1], FIRST, "final_score", "more"), "RUN NPI [TIN] [OUTCOME]"),
         ((NPIS[1], FIRST, "--policy", "2020-final"), "--policy does not go with a run"),
         ((NPIS[1], FIRST, "--outcome", "final_score"), "--outcome does not go with a run"),
         ((NPIS[1], FIRST, "--why-not", "given"), "--why-not needs an outcome"),

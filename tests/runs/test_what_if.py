@@ -15,8 +15,8 @@ from finalrule.load import load_evaluator, load_program
 from finalrule.report.beside import beside
 from finalrule.report.summary import summarize
 from finalrule.runs import run as runs
-from finalrule.runs.results import COLUMNS
 from finalrule.runs.changed import changed_rules
+from finalrule.runs.results import COLUMNS
 from runs.conftest import POLICY, Whole, finalrule, refused
 
 # What is changed, and how much of the rules it reaches, from the last ones to nearly all.

@@ -91,7 +91,7 @@ class World:
         self.own |= {one: self.facts("clinicians") for one in self.clinicians}
         self.records: dict[str, dict[Unit, list[Row]]] = {}
         for schema in self.schemas.values():
-            if schema.entity:
+            if schema.entity and schema.of != "keys":
                 units = self.clinicians if schema.of == "clinician" else [
                     *self.clinicians, *((tin, "") for tin in TINS)]  # fmt: skip
                 self.records[schema.name] = {unit: self.rows(schema.name, unit) for unit in units}

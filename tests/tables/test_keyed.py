@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import duckdb
 import pytest
 
 from finalrule.tables.schema import table_schemas
+from finalrule.tables.to_cases import eligible_clinician_case, tin_npi_case
 from tables.conftest import NPIS, Tables, program_of
 
 UNITS = f"""
@@ -62,6 +66,42 @@ def test_records_and_what_they_refer_to(two_practices: Tables) -> None:
     assert two_practices.rows("clinician", "id, eligible_clinician_id") == [
         (0, 1), (1, 1), (2, None), (3, None), (4, 0), (5, 0)
     ]  # fmt: skip
+
+
+def test_what_an_npi_reaches(two_practices: Tables) -> None:
+    """Its own participations and their units with all below; of others nothing."""
+    read = two_practices.write(
+        payment_models="model\nngaco\nother",
+        qp_units=UNITS,
+        qp_snapshots="""
+            unit | snapshot | given_eligible_payments
+            A1   | june_30  | 1000.50
+            A2   | march_31 | 7
+        """,
+        other_payers="unit | snapshot | payer | payer_kind\nA1 | june_30 | X | medicaid",
+        eligible_clinicians=f"npi | elects_mips\n{NPIS[2]} | no\n{NPIS[0]} | yes",
+        qp_participations=f"npi | unit\n{NPIS[0]} | A1\n{NPIS[2]} | A2\n{NPIS[2]} | A1",
+    ).read()
+    with duckdb.connect() as connection:
+        asked = (two_practices.program, connection, read.database, NPIS[0], "digest")
+        found = eligible_clinician_case(*asked)
+        of_tin = tin_npi_case(*asked[:3], "123456789", *asked[3:])
+        nobody = eligible_clinician_case(*asked[:3], NPIS[1], "digest")
+    assert found is not None and of_tin is not None and nobody is None
+    assert found.case.subject == {"npi": NPIS[0], "performance_year": "2020"}
+    (mine,) = found.case.root.children["eligible_clinician"]
+    assert mine.facts["elects_mips"].value is True
+    (participation,) = mine.children["qp_participation"]
+    (unit,) = found.case.root.children["qp_unit"]
+    assert participation.refers is unit
+    assert unit.refers is found.case.root.children["payment_model"][0]
+    (snapshot,) = unit.children["qp_snapshot"]
+    assert snapshot.facts["given_eligible_payments"].value == Fraction("1000.50")
+    assert snapshot.facts["given_eligible_payments"].origin == "qp_snapshots[A1,june_30]"
+    assert len(snapshot.children["other_payer"]) == 1
+    # The clinician of a scoring unit points at the same.
+    clinicians = [one for one in of_tin.case.root.walk() if one.entity == "clinician"]
+    assert [one.refers.facts["npi"].value for one in clinicians if one.refers] == [NPIS[0]] * 2
 
 
 def test_rows_that_are_not_taken(two_practices: Tables) -> None:
