@@ -173,7 +173,7 @@ class Reader:
         there = value.get("there", True)
         if not isinstance(there, bool):
             raise Refused("wrong-type", "`there` must be true or false", "leave it out")
-        facts = self._facts(entity, value.get("facts", {}))
+        facts = self._facts(entity, value.get("facts", {}), KINDS[kind][entity])
         if facts and not there:
             raise Refused("facts-of-nothing", "an event says facts of a record, or that it is gone",
                           "leave `facts` out, or `there`")  # fmt: skip
@@ -197,7 +197,7 @@ class Reader:
             ]
         )
 
-    def _facts(self, entity: str, given: Any) -> dict[str, Stored | None]:
+    def _facts(self, entity: str, given: Any, only: tuple[str, ...]) -> dict[str, Stored | None]:
         if not isinstance(given, dict):
             raise Refused("wrong-type", "`facts` must be an object",
                           'write "facts": {"name": value}')  # fmt: skip
@@ -206,6 +206,9 @@ class Reader:
         found: dict[str, Stored | None] = {}
         for name in sorted(given):
             value = given[name]
+            if only and name not in only and name in declared:
+                raise Refused("fact-of-another-kind", f"this kind of event does not say `{name}`",
+                              f"it says {one_of(only)}")  # fmt: skip
             if name == refers and entity not in self.model.named_by:
                 found[name] = None if value is None else _code(value, name)
             elif name not in declared or name in keys:

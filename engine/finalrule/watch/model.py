@@ -22,21 +22,26 @@ from finalrule.values import Code
 
 RETRACTION = "retraction"
 
-# Kinds of events, and the entities of which each says facts.
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "payment_model": ("payment_model",),
-    "arrangement": ("other_payer_arrangement", "loss_level"),
-    "unit": ("qp_unit",),
-    "clinician": ("eligible_clinician",),
-    "claim_totals": ("qp_snapshot", "other_payer", "base_period_tin"),
-    "claim": ("beneficiary", "claim"),
-    "participation": ("qp_participation",),
-    "election": ("eligible_clinician", "qp_participation", "qp_unit"),
-    "exception": ("eligible_clinician", "qp_participation", "qp_unit"),
-    "submission": ("eligible_clinician", "qp_unit", "qp_snapshot", "other_payer"),
-    "termination": ("qp_unit", "qp_participation"),
-}
-
+# Kinds of events: the entities of which each says facts, and which; none named means all.
+KINDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "payment_model": {"payment_model": ()},
+    "arrangement": {"other_payer_arrangement": (), "loss_level": ()},
+    "unit": {"qp_unit": ()},
+    "clinician": {"eligible_clinician": ()},
+    "claim_totals": {"qp_snapshot": (), "other_payer": (), "base_period_tin": ()},
+    "claim": {"beneficiary": (), "claim": ()},
+    "participation": {"qp_participation": ()},
+    "election": {"qp_unit": ("elects_mips",), "eligible_clinician": ("elects_mips",)},
+    "submission": {
+        "qp_unit": ("all_payer_requested", "all_payer_information_complete",
+                    "all_payer_information_on"),
+    },
+    "exception": {
+        "payment_model": ("minimum_loss_rate_exception", "no_outcome_measure_available"),
+        "qp_unit": ("starts_or_ends_in_period", "tested_from", "tested_to"),
+    },
+    "termination": {"qp_unit": ("terminated", "terminated_on", "terminated_before_risk")},
+}  # fmt: skip
 # The outcomes that are written where none are asked for.
 SHOWN = ("unit_assessment", "unit_standing", "unit_all_payer_standing", "qp_status",
          "partial_qp_elects")  # fmt: skip

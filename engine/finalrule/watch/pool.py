@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -51,7 +52,8 @@ class _Worker:
             self.process = context.Process(target=serve, args=(theirs, self.model), daemon=True)
             self.process.start()
             theirs.close()
-        self.connection.send(share)
+        with suppress(ConnectionError):  # that it is gone is found when its answer is asked for
+            self.connection.send(share)
 
     def receive(self) -> list[bytes] | str:
         """The answers, or why there are none; then the process is gone."""

@@ -169,10 +169,10 @@ class Watch:
                 return
             raise Refused("id-taken", "another event has this id, and says something else",
                           "give a correction an id of its own", event.id)  # fmt: skip
+        retracted = self._waiting(event, subject)
         if event.said.kind == RETRACTION:
             self._retract(event, subject, said, number)
             return
-        retracted = self._waiting(event, subject)
         store.add(subject, event.at, event.id, said, retracted)
         kind = self.model.subjects[event.subject]
         own = event.said.entity == kind.entity
