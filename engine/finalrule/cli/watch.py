@@ -53,8 +53,8 @@ def watch(
       finalrule watch examples/2020/events.jsonl --policy 2020-final --out watch --summary
       tail -F events.jsonl | finalrule watch - --policy 2020-final --out watch
 
-    Exit codes: 0; 1 --check found a difference, or interrupted; 2 the policy or the input has
-    errors, or the folder cannot be used.
+    Exit codes: 0; 1 interrupted; 2 the policy or the input has errors, or the folder cannot be
+    used; 4 --check found a difference.
     """
     from finalrule.runtime.durable import unavailable
     from finalrule.watch.check import differences
@@ -91,7 +91,7 @@ def watch(
     for name in wrong[:10]:
         click.echo(f"determined again at once, {name} is another", err=True)
     if wrong:
-        sys.exit(1)
+        sys.exit(4)
 
 
 @contextmanager

@@ -4,10 +4,11 @@ about to cross a threshold, with what is missing."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from finalrule.columns import columns
 from finalrule.core.expressions import Unknown
 from finalrule.evaluate.outcomes import output_types
 from finalrule.evaluate.scalar import Evaluator
@@ -147,10 +148,15 @@ def text_of(summary: Summary) -> Iterator[str]:
         yield f"  {rule}: " + ", ".join(f"{value} {count:,}" for value, count in values.items())
     if summary.near:
         yield "\nNearest to a QP threshold that they do not meet"
-        for near in summary.near:
-            who = " ".join(near.subject.values())
-            yield f"  {who}: {near.missing} missing; {near.pointing:,} clinicians"
-            for record in near.records:
-                (_, key), *told = record.items()
-                said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told)
-                yield f"    {key}: {said}"
+        yield from (line for shown in columns(list(_rows(summary.near)), 2) for line in shown)
+
+
+def _rows(near: Sequence[Near]) -> Iterator[list[str]]:
+    told = list(dict.fromkeys(name for one in near for record in one.records for name in record))
+    key, *names = told
+    yield ["", "missing", "clinicians", "to", *(name.replace("_", " ") for name in names)]
+    for one in near:
+        own = [" ".join(one.subject.values()), one.missing, f"{one.pointing:,}"]
+        for record in one.records:
+            yield [*own, record[key], *(record.get(name, "") for name in names)]
+            own = ["", "", ""]
