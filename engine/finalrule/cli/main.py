@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agree": ("agree", "Hold the exact evaluator and durable-rules against each other"),
     "models": ("models", "Which payment models are Advanced APMs, and what the others fail on"),
     "benchmarks": ("benchmarks", "Benchmarks made from a year's results, under a policy"),
+    "watch": ("watch", "Events in, determinations of QPs out as they change"),
     "synth": ("synth", "A national program without a real person in it, as tables of facts"),
     "import-measures": ("import_measures", "Write policies/measures/ from CMS's export"),
 }

@@ -130,6 +130,28 @@ class Evaluator:
                 frames = evaluation.frames_of(rule.entity)
                 self._decide_all(rule, frames, {}, "", evaluation)
 
+    def decide(
+        self,
+        case: Case,
+        rules: Iterable[ir.AnyRule],
+        given: Mapping[Record, Mapping[str, Decision]],
+    ) -> Evaluation:
+        """Decide some rules of a case, which must stand in their order. A record of `given` has the
+        decisions that are given for it by rule, and no others. Raises Failure as `evaluate`."""
+        evaluation = self._frames(case)
+        by_entity: dict[str, list[Frame]] = {}
+        for frame, record in evaluation.records.items():
+            if record not in given:
+                by_entity.setdefault(frame.entity, []).append(frame)
+                continue
+            for rule, decision in given[record].items():
+                evaluation.decisions[rule, frame] = decision
+                for output, value in decision.values.items():
+                    frame.outcomes[rule, output] = value
+        for each in rules:
+            self._decide_all(each, by_entity.get(each.entity, []), {}, "", evaluation)
+        return evaluation
+
     def needed(
         self, only: Iterable[str], assume: Mapping[tuple[str, tuple[str, ...]], object]
     ) -> set[str]:

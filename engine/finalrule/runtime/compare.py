@@ -14,12 +14,12 @@ from finalrule.core import ir
 from finalrule.core.expressions import Context, Known, Unknown
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.outcomes import OutcomeName, output_types
-from finalrule.evaluate.scalar import Decision, Evaluation
+from finalrule.evaluate.scalar import Evaluation
 from finalrule.runtime.compile import Rulesets, compile_rulesets
 from finalrule.runtime.determine import Determiner, Firing, Run
 from finalrule.runtime.durable import unavailable
 from finalrule.runtime.worker import Worker
-from finalrule.values import Type, Value, show
+from finalrule.values import Type, show
 
 DIFFERENCE = "evaluators-differ"
 
@@ -67,11 +67,6 @@ class Comparer:
         self.rulesets = rulesets
         self._rules = {rule.name: rule for rule in rulesets.program.rules}
         self._outputs = {rule.name: output_types(rule) for rule in rulesets.program.rules}
-        self._numbers: dict[tuple[str, str, tuple[Value, ...]], int] = {
-            (rule, result.winner, tuple(result.values.values())): number
-            for rule, results in rulesets.results.items()
-            for number, result in enumerate(results, 1)
-        }
 
     def differences(self, evaluation: Evaluation, runs: Sequence[Run]) -> list[Difference]:
         """Each determination of each record that came out otherwise."""
@@ -80,18 +75,11 @@ class Comparer:
             for rule in self.rulesets.rulesets[run.ruleset].determinations:
                 decision = evaluation.decisions[rule, run.frame]
                 numbers = run.concluded.results.get(rule, ())
-                if numbers != (self._number(rule, decision),):
+                if numbers != (self.rulesets.number(rule, decision),):
                     exact = self._said(rule, decision.winner, decision.values)
                     durable = self._concluded(rule, numbers)
                     found.append(Difference(self._rules[rule], run.frame.path, exact, durable))
         return found
-
-    def _number(self, rule: str, decision: Decision) -> int | None:
-        """The number of a decision's result; None when the rulesets know no such result."""
-        values = tuple(decision.values.values())
-        if any(isinstance(value, Unknown) for value in values):
-            return 0
-        return self._numbers.get((rule, decision.winner, values))  # type: ignore[arg-type]
 
     def _said(self, rule: str, winner: str, values: Mapping[str, Known]) -> str:
         if not winner:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from finalrule.core import ir
-from finalrule.core.expressions import constant_value
+from finalrule.core.expressions import Known, Unknown, constant_value
 from finalrule.core.walk import nodes
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
+from finalrule.evaluate.scalar import Decision
 from finalrule.runtime.boxes import (
     ALWAYS,
     MAXIMUM_BOXES,
@@ -46,7 +48,7 @@ from finalrule.values import Enumeration, YesNo
 _MAXIMUM_LEFT_OUT = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rulesets:
     """A program's determinations compiled. `rulesets` stand in the order in which they are run;
     `results` are each determination's by number from 1 on; `refused` says what stayed outside and
@@ -60,6 +62,22 @@ class Rulesets:
     refused: tuple[Diagnostic, ...]
     tests: int
     tests_before: int
+
+    def number(self, rule: str, decision: Decision) -> int | None:
+        """The number of a decision's result, 0 when it is undetermined; None when there is no such
+        result."""
+        values = tuple(decision.values.values())
+        if any(isinstance(value, Unknown) for value in values):
+            return 0
+        return self._numbers.get((rule, decision.winner, values))
+
+    @cached_property
+    def _numbers(self) -> Mapping[tuple[str, str, tuple[Known, ...]], int]:
+        return {
+            (rule, result.winner, tuple(result.values.values())): number
+            for rule, results in self.results.items()
+            for number, result in enumerate(results, 1)
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ exact evaluator; only scores, choices among records and rules outside the subset
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from finalrule.core import ir
@@ -70,14 +70,20 @@ class Determiner:
         read = {name: self._reader(one) for name, one in rulesets.inputs.items()}
         self._readers = [[read[name] for name in one.inputs] for one in rulesets.rulesets]
 
-    def determine(self, evaluation: Evaluation, fire: Fire) -> list[Run]:
-        """Every ruleset for every record of the case that `evaluation` is of, in order. The
-        evaluation must have every rule. Raises Failure when a fact is outside its type, and what
-        `fire` raises."""
-        frames = self._frames(evaluation)
+    def determine(
+        self, evaluation: Evaluation, fire: Fire, given: Collection[Frame] = ()
+    ) -> list[Run]:
+        """Every ruleset for every record of the case that `evaluation` is of, in order, but for
+        those of `given`, whose decisions are taken as they are. The evaluation must have every rule
+        of the others. Raises Failure when a fact is outside its type, and what `fire` raises."""
+        frames = self._frames(evaluation, given)
         runs = []
         for place, ruleset in enumerate(self.rulesets.rulesets):
-            found = [(own, frame) for frame, own in frames.items() if own.entity == ruleset.entity]
+            found = [
+                (own, frame)
+                for frame, own in frames.items()
+                if own.entity == ruleset.entity and frame not in given
+            ]
             readers = self._readers[place]
             records = [tuple([read(own) for read in readers]) for own, _ in found]
             if not records:
@@ -88,8 +94,11 @@ class Determiner:
                 runs.append(Run(place, frame, record, one))
         return runs
 
-    def _frames(self, evaluation: Evaluation) -> dict[Frame, RecordFrame]:
-        """The case's frames afresh, with the outcomes that no ruleset determines."""
+    def _frames(
+        self, evaluation: Evaluation, given: Collection[Frame]
+    ) -> dict[Frame, RecordFrame]:
+        """The case's frames afresh, with the outcomes that no ruleset determines, or all of them
+        where they are given."""
         made: dict[Frame, RecordFrame] = {}
         for frame in evaluation.frames:
             parent = None if frame.parent is None else made[frame.parent]
@@ -97,6 +106,10 @@ class Determiner:
             for (rule, output), value in frame.outcomes.items():
                 if rule not in self.rulesets.results:
                     own.outcomes[rule, output] = value
+                elif frame in given:
+                    own.outcomes[rule, output] = value
+                    number = self.rulesets.number(rule, evaluation.decisions[rule, frame])
+                    own.results[rule] = number or _UNDETERMINED_RESULT
             made[frame] = own
         return made
 
