@@ -446,6 +446,10 @@ def _deciles(rule: ir.Deciles, context: Context) -> Decide:
     places = places_of(rounding.places, rounding.unit)
     catalogue = context.catalogues[rule.catalogue]
 
+    def decided(winner: str, value: Known, frame: Frame) -> Decision:
+        found = _bounded(rule, value, rule.type, frame)
+        return Decision("" if isinstance(found, Unknown) else winner, {"": found})
+
     def decide(frame: Frame) -> Decision:
         frame.lets = {}
         key_values = [key(frame) for key in keys]
@@ -454,18 +458,18 @@ def _deciles(rule: ir.Deciles, context: Context) -> Decide:
         wanted = tuple(str(value) for value in key_values)
         bounds = catalogue.bounds(wanted)
         if bounds is None:
-            return Decision("none", {"": _bounded(rule, none(frame), rule.type, frame)})
+            return decided("none", none(frame), frame)
         value = of(frame)
         if isinstance(value, Unknown):
             return Decision("", {"": value})
         assert isinstance(value, Fraction)
         decile, part = best_decile(value, bounds)
         if decile == 0:
-            return Decision("below", {"": _bounded(rule, below(frame), rule.type, frame)})
+            return decided("below", below(frame), frame)
         points = Fraction(decile)
         if part is not None:
             points += round_to(part, places, rounding.mode)
-        return Decision(f"decile_{decile}", {"": _bounded(rule, points, rule.type, frame)})
+        return decided(f"decile_{decile}", points, frame)
 
     return decide
 

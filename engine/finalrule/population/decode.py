@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +13,8 @@ from finalrule.evaluate.outcomes import output_types, winners
 from finalrule.evaluate.scalar import Decision
 from finalrule.population.model import Shape
 from finalrule.population.plan import Plan, follows
-from finalrule.values import Value
+from finalrule.population.terms import EPOCH
+from finalrule.values import Date, Type, Value
 
 Row = Mapping[str, Any]
 Read = Callable[[Row], Decision]
@@ -38,8 +40,8 @@ class Decoder:
         names = ("", *winners(rule))
         mask = (1 << packed.bits) - 1
         outputs = {
-            output: self._output(rule, place, output)
-            for place, output in enumerate(output_types(rule))
+            output: self._output(rule, place, output, type_)
+            for place, (output, type_) in enumerate(output_types(rule).items())
         }
 
         def read(row: Row) -> Decision:
@@ -50,7 +52,9 @@ class Decoder:
 
         return read
 
-    def _output(self, rule: ir.AnyRule, place: int, output: str) -> Callable[[Row, int], Known]:
+    def _output(
+        self, rule: ir.AnyRule, place: int, output: str, type_: Type
+    ) -> Callable[[Row, int], Known]:
         shape = self.plan.shapes[rule.name, output]
         values = values_by_winner(rule, place, self.parameters)
         needs = f"{shape.column}__needs"
@@ -68,7 +72,7 @@ class Decoder:
             if not number:
                 return unknown(row)
             value: Value = shape.members[found] if shape.members is not None else found
-            return value
+            return EPOCH + timedelta(found) if isinstance(type_, Date) else value
 
         return plain
 

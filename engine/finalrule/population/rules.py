@@ -362,6 +362,11 @@ def _on_piece(reading: Reading, piece: ir.Piece, x: Amount) -> Amount:
     if slope.constant is None:
         slope, along = _named(reading, slope, "slope"), _named(reading, along, "along")
     line = amounts.added(y1, amounts.multiplied(slope, along))
+    if slope.unknown:
+        # A product is known where one factor is zero; a line is not, even where it begins.
+        tree = sql.case([(sql.is_null(slope.numerator), sql.null())], line.numerator)
+        needs = terms.needs_of([corner for corner in (x1, y1, x2, y2) if corner.unknown])
+        line = amounts.known_as(amounts.with_numerator(line, tree), True, needs)
     # On the piece the line runs between its ends.
     ends = (y1.least, y1.most, y2.least, y2.most)
     return amounts.bounded(line, min(ends), max(ends))

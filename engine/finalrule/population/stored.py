@@ -3,6 +3,7 @@ not kept, it is read from the number of what did."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from finalrule.population.decode import values_by_winner
 from finalrule.population.model import Shape
 from finalrule.population.plan import Packed, Plan, follows
 from finalrule.population.sql import E
+from finalrule.population.terms import EPOCH
 from finalrule.values import Value
 
 
@@ -73,6 +75,8 @@ def _decoded(
 def _constant(value: Value, shape: Shape) -> E:
     if isinstance(value, bool):
         return sql.truth(value)
+    if isinstance(value, datetime.date):
+        return sql.number((value - EPOCH).days)
     if shape.members is not None:
         return sql.number(shape.members.index(str(value)))
     if shape.is_number:
