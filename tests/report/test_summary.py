@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from finalrule.cache import decode_hook
-from finalrule.report.model import Budget, Summary, Total, encode
+from finalrule.report.model import Budget, Participants, Summary, Total, encode
+from finalrule.report.tables import tables
 from finalrule.synth.figures import SIZES
 from report.conftest import MANIFEST, ROWS, Summarized, clinician, outcome
 
@@ -184,6 +185,31 @@ def test_budget(summarized: Summarized) -> None:
     assert budget.undistributed() == 0
     assert (budget.scaling_factor, budget.scaling_factor_winner) == (Fraction(13, 80), "balanced")
     assert budget.additional_payments == Fraction(991, 2)
+
+
+def test_participants(summarized: Summarized) -> None:
+    """175,000 to 225,000 QPs and $500 to $600 million are published for 1,484,160 clinicians."""
+    assert summarized().participants is None
+    program = MANIFEST["program"] | {
+        "qualifying_participants": outcome("3"), "partial_qualifying_participants": outcome("1"),
+        "total_incentive_payments": outcome("12345/2"),
+    }  # fmt: skip
+    scale = Fraction(16, 1_484_160)
+    published = {
+        "least_clinicians": 175_000 * scale, "most_clinicians": 225_000 * scale,
+        "least_payments": 500_000_000 * scale, "most_payments": 600_000_000 * scale,
+    }  # fmt: skip
+    found = Participants(Fraction(3), Fraction(1), Fraction(12_345, 2), published)
+    assert summarized(program=program).participants == found
+    shown = {row.cells[0].shown: [cell.shown for cell in row.cells[1:4]]
+             for one in tables(summarized(program=program), {}) if one.name == "participants"
+             for row in one.rows}  # fmt: skip
+    # 175,000 x 16 / 1,484,160 is 1.89, 225,000 of them 2.43; $500 million 5,390.25, 600 6,468.30
+    assert shown == {
+        "Qualifying APM Participants": ["3", "2", "2"],
+        "Partial QPs": ["1", "\N{EN DASH}", "\N{EN DASH}"],
+        "APM Incentive Payments": ["$6,172.50", "$5,390.25", "$6,468.31"],
+    }  # fmt: skip
 
 
 def test_a_budget_that_is_undetermined(summarized: Summarized) -> None:

@@ -41,7 +41,10 @@ def test_one_seed_is_one_nation(
     other = make_nation(program, CLINICIANS, 2, tmp_path / "other", threads=2)
     assert digests(tmp_path / "again") == digests(nation[0])
     assert again == nation[1]
-    assert not set(digests(tmp_path / "other").values()) & set(digests(nation[0]).values())
+    # Few APM Entities have few names.
+    different = [{name: digest for name, digest in digests(folder).items() if name != "qp_units.parquet"}
+                 for folder in (nation[0], tmp_path / "other")]  # fmt: skip
+    assert not set(different[0].values()) & set(different[1].values())
     counts = [
         {(near.table, near.row): near.made for near in made.near if near.column == "clinicians"}
         for made in (again, other)
@@ -72,6 +75,33 @@ def test_counts_follow_the_published_ones(nation: tuple[Path, Made], tables: Tab
     for near in nation[1].near:
         if near.table in ("submitting", "not_submitting"):
             assert abs(near.made - near.published) <= 4
+
+
+def test_apm_entities_reach_what_their_clinicians_are(tables: Tables) -> None:
+    """By August 31 each entity of QPs has half of its payments through the model, each of Partial
+    QPs 40 % but not half, and a quarter of its patients but not 35 %, each other one less (42 CFR
+    414.1430(a), payment year 2022). Whoever takes part has no status that is stated."""
+    share = "given_attributed_payments / given_eligible_payments"
+    patients = "given_attributed_patients / given_eligible_patients"
+    found = {}
+    for unit, of_payments, of_patients in tables.execute(
+        f"SELECT unit, {share}, {patients} FROM qp_snapshots WHERE snapshot = 'august_31'"
+    ).fetchall():
+        standing = "neither"
+        if of_payments >= 0.5 or of_patients >= 0.35:
+            standing = "qp"
+        elif of_payments >= 0.4 or of_patients >= 0.25:
+            standing = "partial_qp"
+        found[unit] = standing
+        assert unit.split("-")[1] == standing
+    assert set(found.values()) == {"qp", "partial_qp", "neither"}
+    assert count(tables, "clinicians WHERE qp_status IS NULL") == count(tables, "qp_participations")
+    assert count(tables, "eligible_clinicians") == count(tables, "qp_participations")
+    # 87.5 % of the excluded are QPs: of 2,731 of 20,000, give or take three times the square root
+    # of 2,731 x 0.875 x 0.125, 17.
+    excluded = count(tables, "clinicians WHERE label_eligibility = 'excluded'")
+    qps = count(tables, "qp_participations WHERE unit LIKE 'QP-qp-%'")
+    assert abs(qps - excluded * 0.875) <= 3 * (excluded * 0.875 * 0.125) ** 0.5
 
 
 def test_figures_are_near(nation: tuple[Path, Made]) -> None:

@@ -133,6 +133,17 @@ class Budget(msgspec.Struct, frozen=True):
         return self.reductions - self.increases
 
 
+class Participants(msgspec.Struct, frozen=True):
+    """Clinicians (NPIs) who are QPs and Partial QPs, and the APM Incentive Payments of all QPs in
+    dollars; None where that is undetermined. `published` are ranges, scaled to the run's
+    clinicians: clinicians and dollars, from `least_` to `most_`."""
+
+    qps: Fraction | None
+    partial_qps: Fraction | None
+    payments: Fraction | None
+    published: dict[str, Fraction]
+
+
 class Rounded(msgspec.Struct, frozen=True):
     """What rounding changes in a sum over all clinicians, in dollars: the sum on unrounded factors,
     that of charges times printed factors, and that of printed amounts."""
@@ -145,7 +156,8 @@ class Rounded(msgspec.Struct, frozen=True):
 
 class Summary(msgspec.Struct, frozen=True):
     """A run in figures. `all` are all clinicians, `adjusted` those to whom an adjustment applies;
-    `undetermined` are clinicians by what is not determined for them;
+    `participants` is None where the run has no Advanced APM track; `undetermined` are clinicians by
+    what is not determined for them;
     `contradictions` are those whose row of the table of eligibility says otherwise than whether an
     adjustment applies."""
 
@@ -174,6 +186,7 @@ class Summary(msgspec.Struct, frozen=True):
     budget: Budget
     rounding: tuple[Rounded, ...]
     published_program: dict[str, Fraction]
+    participants: Participants | None
     undetermined: dict[str, int]
     contradictions: int
 

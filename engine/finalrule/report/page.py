@@ -39,6 +39,7 @@ _SECTIONS = (
     ("adjustments", "Payment adjustments", ((charts.adjustment_curve, _CURVE),), ("adjustments",)),
     ("sizes", "Practice size", ((charts.practice_sizes, _SIZES),), ("practice_sizes",)),
     ("money", "Money", (), ("budget", "rounding")),
+    ("participants", "Advanced APMs", (), ("participants",)),
     ("basis", "What it rests on", (), ("figures", "rows", "rejected", "undetermined")),
 )
 
@@ -56,7 +57,10 @@ def page(summary: Summary, cites: Mapping[str, str]) -> bytes:
     )  # fmt: skip
     contents = el("ol")
     main = el("main", _brief(summary))
-    for name, heading, drawn, shown in _SECTIONS:
+    for name, heading, drawn, asked in _SECTIONS:
+        shown = [one for one in asked if one in made]
+        if not shown:
+            continue
         add(contents, el("li", el("a", heading, href=f"#{name}")))
         section = el("section", el("h2", heading), id=name)
         for draw, caption in drawn:

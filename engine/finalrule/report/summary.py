@@ -21,6 +21,7 @@ from finalrule.report.model import (
     Budget,
     Counted,
     Eligibility,
+    Participants,
     PracticeSize,
     Published,
     Rounded,
@@ -105,6 +106,7 @@ def summarize(
             score_used=_counted(cells, _score_used),
             budget=budget, rounding=_rounding(budget, factors, applies),
             published_program=_program(source, figures_of_year),
+            participants=_participants(stated.program, source, figures_of_year),
             undetermined=_undetermined(cells), contradictions=_contradictions(cells),
         )  # fmt: skip
 
@@ -296,6 +298,23 @@ def _program(source: Published | None, figures: Figures | None) -> dict[str, Fra
         "redistributed": row["millions"] * MILLION * source.scale,
         "greatest_adjustment": row["greatest_adjustment"],
     }
+
+
+def _participants(
+    program: Mapping[str, _Outcome], source: Published | None, figures: Figures | None
+) -> Participants | None:
+    if "qualifying_participants" not in program:
+        return None
+    stated = {}
+    if source is not None and figures is not None:
+        (row,) = figures.tables.get("qualifying_participants", {"": {}}).values()
+        for name, value in row.items():
+            dollars = MILLION if name.endswith("_millions") else 1
+            stated[name.replace("_millions", "_payments")] = value * dollars * source.scale
+    return Participants(
+        program["qualifying_participants"].exact, program["partial_qualifying_participants"].exact,
+        program["total_incentive_payments"].exact, stated,
+    )  # fmt: skip
 
 
 def _undetermined(cells: Sequence[Cell]) -> dict[str, int]:

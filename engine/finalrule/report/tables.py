@@ -7,7 +7,15 @@ from fractions import Fraction
 
 from finalrule.report import cells, words
 from finalrule.report.cells import Cell, Column, Row, Table, text
-from finalrule.report.model import NEGATIVE, Counted, Eligibility, PracticeSize, Summary, Total
+from finalrule.report.model import (
+    NEGATIVE,
+    Counted,
+    Eligibility,
+    Participants,
+    PracticeSize,
+    Summary,
+    Total,
+)
 from finalrule.report.scan import ELIGIBLE, NOT_ELIGIBLE, added
 
 _EVERYBODY = "Clinicians are TIN/NPIs."
@@ -20,14 +28,17 @@ _PUBLISHED = "Published"
 def tables(summary: Summary, cites: Mapping[str, str]) -> tuple[Table, ...]:
     """Every table of a report. `cites` are the citations of the policy's figures, by name; empty
     where they are not at hand."""
-    return tuple(
+    made = [
         make(summary)
         for make in (
             eligibility, exclusions, eligibility_status, practice_sizes, scores, histogram,
             adjustments, score_used, budget, rounding, lambda one: figures(one, cites), rows_read,
             rejected, undetermined,
         )
-    )  # fmt: skip
+    ]  # fmt: skip
+    if summary.participants is not None:
+        made.append(participants(summary, summary.participants))
+    return tuple(made)
 
 
 def eligibility(summary: Summary) -> Table:
@@ -302,6 +313,39 @@ def budget(summary: Summary) -> Table:
     return Table(
         "budget", "Budget neutrality", "Sums of exact amounts, on unrounded factors, in dollars.",
         tuple(columns), rows, (neutral, additional), tuple(notes),
+    )  # fmt: skip
+
+
+def participants(summary: Summary, one: Participants) -> Table:
+    """Who is a QP, and what QPs are paid."""
+    stated = one.published
+
+    def line(what: str, cell: Cell, of: str, shown: Callable[[Fraction], Cell], cite: str) -> Row:
+        ends = [shown(stated[f"{end}_{of}"]) if f"{end}_{of}" in stated else cells.nothing()
+                for end in ("least", "most")]  # fmt: skip
+        return Row((text(what), cell, *ends, text(cite)))
+
+    def counted(value: Fraction | None) -> Cell:
+        return cells.nothing("undetermined") if value is None else cells.count(value)
+
+    rows = [
+        line("Qualifying APM Participants", counted(one.qps), "clinicians", cells.count,
+             "42 CFR 414.1425(c)"),
+        line("Partial QPs", counted(one.partial_qps), "partial_qps", cells.count,
+             "42 CFR 414.1425(d)"),
+        line("APM Incentive Payments", cells.usd(one.payments), "payments", cells.usd,
+             "42 CFR 414.1450(b)"),
+    ]  # fmt: skip
+    columns = (
+        Column("Of the whole program", "what"), Column("This run", "value"),
+        Column("From", "published_from", _PUBLISHED), Column("To", "published_to", _PUBLISHED),
+        Column("Source", "cite"),
+    )  # fmt: skip
+    notes = [words.source(summary, "qualifying_participants")] if stated else []
+    return Table(
+        "participants", "Qualifying APM Participants",
+        "Clinicians are NPIs in Advanced APMs, under whichever TINs; payments are dollars.",
+        columns, rows, ("42 CFR 414.1425", "42 CFR 414.1450"), tuple(notes),
     )  # fmt: skip
 
 

@@ -94,9 +94,7 @@ class Determiner:
                 runs.append(Run(place, frame, record, one))
         return runs
 
-    def _frames(
-        self, evaluation: Evaluation, given: Collection[Frame]
-    ) -> dict[Frame, RecordFrame]:
+    def _frames(self, evaluation: Evaluation, given: Collection[Frame]) -> dict[Frame, RecordFrame]:
         """The case's frames afresh, with the outcomes that no ruleset determines, or all of them
         where they are given."""
         made: dict[Frame, RecordFrame] = {}
