@@ -29,7 +29,7 @@ from finalrule.runs.run import rules_of
 from finalrule.runs.storage import unreadable
 from finalrule.runs.unchanged import policy_of
 from finalrule.score import number_text
-from finalrule.tables.convert import literal, quoted
+from finalrule.tables.convert import files_at, literal, quoted
 from finalrule.tables.internal import PROGRAM
 from finalrule.tables.schema import GROUP, INDIVIDUAL, SCORE, TIN_NPI
 from finalrule.tables.to_cases import OfTables, tin_npi_case
@@ -158,10 +158,10 @@ class _Rebuilding:
         found: dict[str, dict[int, dict[str, Any]]] = {}
         listed = ", ".join(map(str, ids)) or "NULL"
         for table in sorted({self.plan.tables[rule.name] for rule in rules}):
-            files = literal(str(self.run / "outcomes" / table / "*.parquet"))
+            source = files_at(self.run / "outcomes" / table, "*.parquet")
             names = list(dict.fromkeys(("id", *self.plan.results[table])))
             rows = self.connection.execute(
-                f"SELECT {', '.join(map(quoted, names))} FROM read_parquet({files}) "
+                f"SELECT {', '.join(map(quoted, names))} FROM read_parquet({source}) "
                 f"WHERE id IN ({listed})"
             ).fetchall()
             found[table] = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
@@ -199,7 +199,7 @@ class _Rebuilding:
         path = self.run / results.CLINICIANS
         subject = evaluation.case.subject
         result = self.connection.execute(
-            f"SELECT * FROM read_parquet({literal(str(path))}) "
+            f"SELECT * FROM read_parquet({files_at(path)}) "
             f"WHERE tin = {literal(subject['tin'])} AND npi = {literal(subject['npi'])}"
         )
         names = [one[0] for one in result.description]
@@ -292,7 +292,7 @@ def _cell(value: object) -> str:
 
 def _not_there(connection: duckdb.DuckDBPyConnection, run: Path, tin: str, npi: str) -> Failure:
     """There is no such TIN/NPI: perhaps its row, or its practice's, was rejected."""
-    rejected = literal(str(run / "facts" / "rejected.parquet"))
+    rejected = files_at(run / "facts" / "rejected.parquet")
     rows = connection.execute(
         f'SELECT DISTINCT "table", reason FROM read_parquet({rejected}) '
         f"WHERE \"table\" IN ('practices', 'clinicians') AND tin = {literal(tin)} "

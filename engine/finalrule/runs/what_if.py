@@ -30,7 +30,7 @@ from finalrule.runs.run import figures_of, program_outcomes, program_rules, rule
 from finalrule.runs.shortened import not_considered, shortened
 from finalrule.runs.storage import writing
 from finalrule.runs.unchanged import policy_name, policy_of
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at, literal
 
 CLINICIANS = "clinicians"
 MADE = "what-if.json"
@@ -112,7 +112,7 @@ def _name(setting: str) -> str:
 
 def stored_clinicians(run: Path) -> str:
     """The relation of a run's own clinicians."""
-    return f"read_parquet({literal(str(run / FILE))})"
+    return f"read_parquet({files_at(run / FILE)})"
 
 
 def write(found: WhatIf, out: Path, memory: str) -> None:
