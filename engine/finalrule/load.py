@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from finalrule import cache
 from finalrule.core import ir
 from finalrule.diagnostics import Diagnostic, Failure, Report, suggest
@@ -17,6 +19,8 @@ from finalrule.evaluate.scalar import Evaluator
 from finalrule.places import grammar_root, policies_root
 
 _ENGINE = Path(__file__).resolve().parent
+# What checks a catalogue, beside its declaration and its file, whose digest is declared.
+_CHECKS = (_ENGINE / "evaluate" / "catalogues.py", _ENGINE / "values.py")
 _COMPILER = ("*.py", "core/*.py", "language/*.py", "policy/*.py")
 
 
@@ -89,11 +93,16 @@ def _made_from(year_file: Path, root: Path) -> Iterator[Path]:
 
 
 def _check_catalogues(program: ir.Program, root: Path) -> None:
-    """Raise Failure when a cell is no value of its declared type."""
-    report = Report()
-    for catalogue in open_catalogues(program, root).values():
-        catalogue.check(report)
-    report.stop_if_errors()
+    """Raise Failure when a cell is no value of its declared type. Catalogues that were found right
+    are not checked again."""
+    declared = msgspec.json.encode(program.catalogues, enc_hook=cache.encode_hook)
+    name = cache.key("catalogues", declared, *(path.read_bytes() for path in _CHECKS))
+    if cache.load("catalogues", name, bool) is None:
+        report = Report()
+        for catalogue in open_catalogues(program, root).values():
+            catalogue.check(report)
+        report.stop_if_errors()
+        cache.keep("catalogues", name, True)
 
 
 def compile_program(policy: str, settings: Sequence[str], root: Path) -> ir.Program:

@@ -137,7 +137,7 @@ class Query:
         """What DuckDB makes of it, row by row."""
         wanted = [self.columns.define("it", sql.cast(amount.numerator, sql.WIDE), "kept").name]
         wanted += dict.fromkeys(one.column for one in amount.divisors)
-        written = self.columns.select(["number", *wanted]).sql(dialect="duckdb")
+        written = sql.duckdb(self.columns.select(["number", *wanted]))
         _table(rows)
         found = DUCK.execute(f"SELECT * FROM ({written}) ORDER BY number").fetchall()
         numbers: list[Fraction | None] = []
@@ -249,7 +249,7 @@ def test_comparisons_are_exact(data: st.DataObject, op: str) -> None:
     query = Query()
     tree = amounts.compared(kinds[op], first.amount(query.columns), second.amount(query.columns))
     name = query.columns.define("it", tree).name
-    written = query.columns.select(["number", name]).sql(dialect="duckdb")
+    written = sql.duckdb(query.columns.select(["number", name]))
     _table(rows)
     found = DUCK.execute(f"SELECT it FROM ({written}) ORDER BY number").fetchall()
     for row, (answer,) in zip(rows, found, strict=True):
@@ -373,6 +373,35 @@ def test_division_by_zero_gives_what_it_says() -> None:
     assert query.numbers(quotient, rows) == [
         Fraction(5, 2), Fraction(-5, 2), third, third, None, None,
     ]  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 10**12), st.integers(0, sql.ESTIMATED - 2), st.fractions(0, 1)
+        ),
+        min_size=1, max_size=50,
+    )
+)  # fmt: skip
+def test_whole_division_by_way_of_doubles(drawn: list[tuple[int, int, Fraction]]) -> None:
+    """A quotient and what is left make the dividend; below it, and at both ends of what is left,
+    it is the quotient again."""
+    division = sql.both(exp.IntDiv, sql.column("dividend"), sql.column("divisor"))
+    division.meta[sql.NOT_NEGATIVE] = True
+    written = sql.duckdb(division)
+    assert "DOUBLE" in written
+    rows = []
+    for divisor, quotient, share in drawn:
+        rows += [
+            (divisor * quotient + left, divisor, quotient)
+            for left in {0, int((divisor - 1) * share), divisor - 1}
+        ]
+    values = ", ".join(f"({a}::HUGEINT, {b}::HUGEINT, {q})" for a, b, q in rows)
+    found = DUCK.execute(
+        f"SELECT {written} FROM (VALUES {values}) v(dividend, divisor, quotient)"
+    ).fetchall()
+    assert [one for (one,) in found] == [quotient for *_, quotient in rows]
 
 
 def test_numbers_of_128_bits_come_back_whole() -> None:

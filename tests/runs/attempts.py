@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+from finalrule.cli.run import summarized
 from finalrule.load import load_evaluator
 from finalrule.population.dimensions import catalogue_rows
 from finalrule.population.plan import compile_population
@@ -65,7 +66,10 @@ class Attempt:
         if not process:
             code = 1
             try:
-                runs.run(self.evaluator, self.facts, self.out, resume=True, threads=1)
+                runs.run(
+                    self.evaluator, self.facts, self.out, resume=True, threads=1,
+                    summarize=summarized,
+                )  # fmt: skip
                 code = 0
             finally:
                 os._exit(code)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from finalrule.cli.main import main
+from finalrule.cli.run import summarized
 from finalrule.core import ir
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator
@@ -70,7 +71,7 @@ def whole(nation: Path, evaluator: Evaluator, tmp_path_factory: pytest.TempPathF
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(runs, "UNITS_IN_A_PART", UNITS_IN_A_PART)
         out = tmp_path_factory.mktemp("whole") / "run"
-        return Whole(out, runs.run(evaluator, nation, out, threads=2))
+        return Whole(out, runs.run(evaluator, nation, out, threads=2, summarize=summarized))
 
 
 @pytest.fixture

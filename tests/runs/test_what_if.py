@@ -13,6 +13,7 @@ import pytest
 
 from finalrule.load import load_evaluator, load_program
 from finalrule.report.beside import beside
+from finalrule.report.model import decode
 from finalrule.report.summary import summarize
 from finalrule.runs import run as runs
 from finalrule.runs.changed import changed_rules
@@ -126,6 +127,21 @@ def test_as_json(whole: Whole) -> None:
     assert len(data["rules"]) == 25 and data["seconds"] > 0
 
 
+def test_what_a_run_keeps_as_its_summary(whole: Whole, copied: Path) -> None:
+    """It is that of its clinicians; a run without one is the same beside its what-if."""
+    with duckdb.connect() as connection:
+        relation = f"'{whole.path}/clinicians.parquet'"
+        made = summarize(connection, relation, manifest(whole.path))
+    assert decode((copied / "summary.json").read_bytes()) == made
+    (copied / "summary.json").unlink()
+    shown = []
+    for run in (whole.path, copied):
+        asked = ("what-if", run, "--set", "performance_threshold=60", "--format", "json")
+        data = json.loads(finalrule(*asked).stdout)
+        shown.append((data["before"], data["after"]))
+    assert shown[0] == shown[1]
+
+
 def test_side_by_side(whole: Whole, again: Again) -> None:
     """The differences are those of two runs of the whole."""
     found = []
@@ -180,6 +196,13 @@ def test_a_run_of_something_else(copied: Path, field: str, value: object, code: 
 def test_a_run_that_is_not_whole(copied: Path, lost: str) -> None:
     path = copied / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
+    refused(finalrule("what-if", copied, "--set", "performance_threshold=60"), "run-unreadable")
+
+
+@pytest.mark.parametrize("name", ["plan.json", "summary.json"])
+def test_a_file_that_is_cut_short(copied: Path, name: str) -> None:
+    data = (copied / name).read_bytes()
+    (copied / name).write_bytes(data[: len(data) // 2])
     refused(finalrule("what-if", copied, "--set", "performance_threshold=60"), "run-unreadable")
 
 

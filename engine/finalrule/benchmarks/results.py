@@ -16,7 +16,7 @@ from finalrule.evaluate.scalar import Evaluator
 from finalrule.population.dimensions import catalogue_rows
 from finalrule.population.duckdb import load_catalogues, run_passes
 from finalrule.population.plan import Plan, compile_population
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at, literal
 from finalrule.values import Enumeration
 
 RELATION = "benchmark_results"
@@ -32,7 +32,7 @@ def make_results(
     (`tables.read`). Raises Failure where a rule does not hold what it promises."""
     program, catalogues = evaluator.program, catalogue_rows(evaluator.catalogues)
     for entity in program.entities:
-        parts = literal(str(database / entity.name / "*.parquet"))
+        parts = files_at(database / entity.name, "*.parquet")
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {entity.name} AS SELECT * FROM read_parquet({parts})"
         )

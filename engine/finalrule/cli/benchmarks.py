@@ -20,7 +20,7 @@ from finalrule.benchmarks.results import RELATION, make_results
 from finalrule.cli.output import write_output
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at, literal
 from finalrule.tables.read import Read, read_tables
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -131,7 +131,7 @@ def _clear(work: Path) -> None:
 def _rows(path: Path) -> int:
     with duckdb.connect() as connection:
         ((rows,),) = connection.execute(
-            f"SELECT count(*) FROM read_parquet({literal(str(path))})"
+            f"SELECT count(*) FROM read_parquet({files_at(path)})"
         ).fetchall()
     return int(rows)
 

@@ -28,7 +28,7 @@ from finalrule.report.tables import tables
 from finalrule.runs.execute import connect
 from finalrule.runs.request import read_manifest
 from finalrule.runs.storage import reading
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at
 
 
 @click.command()
@@ -81,13 +81,13 @@ def report(
 
 def _summary(run: Path, manifest: Mapping[str, Any], threads: int, memory: str) -> Summary:
     whole = run / "clinicians.parquet"
-    path = whole if whole.exists() else run / "clinicians" / "*.parquet"
+    relation = files_at(whole) if whole.exists() else files_at(run / "clinicians", "*.parquet")
     with (
         reading(run, memory),
         TemporaryDirectory(prefix="finalrule-") as scratch,
         connect(threads, memory, Path(scratch)) as connection,
     ):
-        return summarize(connection, f"read_parquet({literal(str(path))})", manifest)
+        return summarize(connection, f"read_parquet({relation})", manifest)
 
 
 def _cites(manifest: Mapping[str, Any]) -> dict[str, str]:

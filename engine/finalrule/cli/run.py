@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,8 @@ from finalrule.load import load_evaluator
 from finalrule.values import parse_decimal
 
 if TYPE_CHECKING:
+    import duckdb
+
     from finalrule.runs.run import Ran
 
 FORMAT = "run.v1"
@@ -54,8 +56,6 @@ def run(
     Exit codes: 0 the run is whole, 1 interrupted, 2 the policy or the tables have errors, or memory
     or disk do not suffice; but for 0 there is no --out.
     """
-    from finalrule.report.model import encode
-    from finalrule.report.summary import summarize
     from finalrule.runs.run import run as run_policy
 
     evaluator = load_evaluator(policy, settings)
@@ -63,15 +63,23 @@ def run(
         ran = run_policy(
             evaluator, facts, out, settings=settings, resume=resume, threads=threads,
             memory=memory, rejected_limit=_share(rejected), note=note,
-            summarize=lambda connection, clinicians, manifest: encode(
-                summarize(connection, clinicians, manifest)
-            ),
+            summarize=summarized,
         )  # fmt: skip
     if form == "json":
         data = {"format": FORMAT, **ran.manifest, "taken_over": list(ran.taken_over)}
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         _show(ran, facts, out)
+
+
+def summarized(
+    connection: duckdb.DuckDBPyConnection, clinicians: str, manifest: Mapping[str, Any]
+) -> bytes:
+    """What a run keeps as its summary."""
+    from finalrule.report.model import encode
+    from finalrule.report.summary import summarize
+
+    return encode(summarize(connection, clinicians, manifest))
 
 
 @contextmanager

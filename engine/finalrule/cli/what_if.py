@@ -40,7 +40,8 @@ def what_if(
     """Change figures of a finished run's policy, and show the program before and after.
 
     Only the rules that depend on what is changed are computed again; all else is the run's. The
-    result is that of a run of the whole with the same --set. The run stays as it is.
+    result is that of a run of the whole with the same --set. The run stays as it is, and the
+    settings that it was made with hold but for those that are set again.
 
     \b
     Examples:
@@ -48,7 +49,8 @@ def what_if(
       finalrule what-if runs/2020-final --set performance_threshold=60 \\
         --set category_weights.no_pi.quality=60% --out what-if
 
-    Exit codes: 0, 2 where there is no such run or figure, or its policy was edited since.
+    Exit codes: 0, 2 where there is no such run or figure, its files are not whole, its policy was
+    edited since, or memory or disk do not suffice.
     """
     from finalrule.runs.execute import connect
     from finalrule.runs.storage import reading

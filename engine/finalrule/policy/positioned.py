@@ -7,6 +7,7 @@ checks the shape; its findings are shown at the line.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from finalrule import cache
 from finalrule.diagnostics import Diagnostic, Label, Report
 from finalrule.policy.shape import check_shape, is_full
 from finalrule.policy.tree import Entry, Listing, Mapping, Node, Scalar
@@ -21,6 +23,7 @@ from finalrule.source import Source, Span
 
 MAXIMUM_BYTES = 4 * 1024 * 1024
 MAXIMUM_DEPTH = 20
+_CHECK = Path(__file__).with_name("shape.py")
 
 # libyaml's parser where PyYAML has it. Events are read rather than composed nodes: only they still
 # show anchors and tags, and the depth can be bounded while they come.
@@ -71,11 +74,12 @@ def read_source(path: Path, known_as: str | None = None) -> Source:
     return source
 
 
-def load(source: Source, schema: dict[str, Any] | None) -> Node:
+def load(source: Source, schema: dict[str, Any] | None, *, keep: bool = False) -> Node:
     """The tree of one YAML document, checked against a JSON Schema where one is given.
 
     Raises Failure with everything found, up to 100 findings: what YAML or this reader refuses, or,
-    when the text is sound, what the schema refuses.
+    when the text is sound, what the schema refuses. With `keep` it is kept that the schema refuses
+    nothing, and the same text is not checked against it again.
     """
     report = Report()
     tree = _Reader(_checked(source, report), report).document()
@@ -83,9 +87,13 @@ def load(source: Source, schema: dict[str, Any] | None) -> Node:
     report.stop_if_errors()
     assert tree is not None  # no document is an error
     if schema is not None:
-        check_shape(tree, schema, report)
-        sort_by_place(report)
-        report.stop_if_errors()
+        name = cache.key("shape", source.text, json.dumps(schema), _CHECK.read_bytes())
+        if not keep or cache.load("shape", name, bool) is None:
+            check_shape(tree, schema, report)
+            sort_by_place(report)
+            report.stop_if_errors()
+            if keep:
+                cache.keep("shape", name, True)
     return tree
 
 

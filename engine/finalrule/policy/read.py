@@ -23,6 +23,6 @@ def schema(name: str) -> dict[str, Any]:
 def read_year_file(path: Path, known_as: str | None = None) -> Mapping:
     """The tree of a year file. Raises Failure with everything that YAML, this reader or the schema
     refuses. Afterwards every value has the kind that the schema gives it."""
-    tree = load(read_source(path, known_as), schema("year"))
+    tree = load(read_source(path, known_as), schema("year"), keep=True)
     assert isinstance(tree, Mapping)  # the schema's `type: object`
     return tree

@@ -27,7 +27,7 @@ class NamedSource:
 
 def load_sources(policies_root: Path) -> dict[str, NamedSource]:
     """The sources by key. Raises Failure with all that is wrong in the file."""
-    tree = load(read_source(policies_root / "sources.yaml"), schema("sources"))
+    tree = load(read_source(policies_root / "sources.yaml"), schema("sources"), keep=True)
     assert isinstance(tree, Mapping)
     sources = {}
     for key, entry in tree.entries.items():

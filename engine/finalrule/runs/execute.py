@@ -17,7 +17,7 @@ from finalrule.population.duckdb import load_catalogues, run_passes
 from finalrule.population.plan import Pass, Plan
 from finalrule.population.sql import E
 from finalrule.population.stored import stored_columns
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at, literal
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -70,7 +70,7 @@ class Sources:
 
     def select(self, folder: Path, where: str = "") -> str:
         """The query that reads a table, wide integers as such."""
-        source = f"read_parquet({literal(str(folder / '*.parquet'))})"
+        source = f"read_parquet({files_at(folder, '*.parquet')})"
         columns = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         wide = [name for name, kind, *_ in columns if kind == "DECIMAL(38,0)"]
         replaced = ", ".join(f"CAST({name} AS HUGEINT) AS {name}" for name in wide)
@@ -163,10 +163,15 @@ class Execution:
 
 
 def parts_of(connection: Connection, facts: Path, size: int) -> list[Part]:
+<<<<<<< HEAD
     """Ranges of practices with about so many scoring units each; none without scoring units."""
     if not (facts / "scoring_unit").is_dir():
         return []
     source = f"read_parquet({literal(str(facts / 'scoring_unit' / '*.parquet'))})"
+=======
+    """Ranges of practices with about so many scoring units each."""
+    source = f"read_parquet({files_at(facts / 'scoring_unit', '*.parquet')})"
+>>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
     rows = connection.execute(
         f"SELECT part_key, COUNT(*) FROM {source} GROUP BY part_key ORDER BY part_key"
     ).fetchall()

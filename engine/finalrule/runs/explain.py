@@ -29,7 +29,7 @@ from finalrule.runs.run import program_rules, rules_of
 from finalrule.runs.storage import unreadable
 from finalrule.runs.unchanged import policy_of
 from finalrule.score import number_text
-from finalrule.tables.convert import literal, quoted
+from finalrule.tables.convert import files_at, literal, quoted
 from finalrule.tables.internal import PROGRAM
 from finalrule.tables.schema import ELIGIBLE_CLINICIAN, GROUP, INDIVIDUAL, NPI, SCORE, TIN_NPI
 from finalrule.tables.to_cases import OfTables, eligible_clinician_case, tin_npi_case
@@ -174,10 +174,10 @@ class _Rebuilding:
         found: dict[str, dict[int, dict[str, Any]]] = {}
         listed = ", ".join(map(str, ids)) or "NULL"
         for table in sorted({self.plan.tables[rule.name] for rule in rules}):
-            files = literal(str(self.run / "outcomes" / table / "*.parquet"))
+            source = files_at(self.run / "outcomes" / table, "*.parquet")
             names = list(dict.fromkeys(("id", *self.plan.results[table])))
             rows = self.connection.execute(
-                f"SELECT {', '.join(map(quoted, names))} FROM read_parquet({files}) "
+                f"SELECT {', '.join(map(quoted, names))} FROM read_parquet({source}) "
                 f"WHERE id IN ({listed})"
             ).fetchall()
             found[table] = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
@@ -216,7 +216,20 @@ class _Rebuilding:
     ) -> Iterator[Difference]:
         """What stands in clinicians.parquet, column by column."""
         subject = evaluation.case.subject
+<<<<<<< HEAD
         where = f"tin = {literal(subject['tin'])} AND npi = {literal(subject['npi'])}"
+=======
+        result = self.connection.execute(
+            f"SELECT * FROM read_parquet({files_at(path)}) "
+            f"WHERE tin = {literal(subject['tin'])} AND npi = {literal(subject['npi'])}"
+        )
+        names = [one[0] for one in result.description]
+        rows = result.fetchall()
+        if len(rows) != 1:
+            yield Difference(path.name, f"{len(rows)} rows", "one row")
+            return
+        row = dict(zip(names, rows[0], strict=True))
+>>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
         kind = used.path[0] if used is not None else None
         for row in self._rows(results.CLINICIANS, where):
             if row["score_used"] != kind:
@@ -333,6 +346,7 @@ def _cell(value: object) -> str:
 
 
 def _not_there(connection: duckdb.DuckDBPyConnection, run: Path, tin: str, npi: str) -> Failure:
+<<<<<<< HEAD
     """There is no such TIN/NPI or NPI: perhaps its row, or its practice's, was rejected."""
     rejected = literal(str(run / "facts" / "rejected.parquet"))
     if tin:
@@ -340,6 +354,10 @@ def _not_there(connection: duckdb.DuckDBPyConnection, run: Path, tin: str, npi: 
         tables = "'practices', 'clinicians'"
     else:
         of, tables = f"npi = {literal(npi)}", "'eligible_clinicians'"
+=======
+    """There is no such TIN/NPI: perhaps its row, or its practice's, was rejected."""
+    rejected = files_at(run / "facts" / "rejected.parquet")
+>>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
     rows = connection.execute(
         f'SELECT DISTINCT "table", reason FROM read_parquet({rejected}) '
         f'WHERE "table" IN ({tables}) AND {of} ORDER BY ALL'

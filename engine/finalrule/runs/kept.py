@@ -16,7 +16,7 @@ from finalrule.population.sql import E
 from finalrule.population.stored import stored_columns
 from finalrule.runs.run import NAMES
 from finalrule.runs.shortened import Before
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ class Kept:
             folder = self._folders[table]
             first = min(folder.glob("*.parquet"))
             columns = self.connection.execute(
-                f"DESCRIBE SELECT * FROM read_parquet({literal(str(first))})"
+                f"DESCRIBE SELECT * FROM read_parquet({files_at(first)})"
             ).fetchall()
             self._files[table] = _Files(
-                f"read_parquet({literal(str(folder / '*.parquet'))})",
+                f"read_parquet({files_at(folder, '*.parquet')})",
                 {name: kind for name, kind, *_ in columns},
             )
         return self._files[table]

@@ -16,8 +16,12 @@ from finalrule.population import amounts, sql
 from finalrule.population.plan import Plan
 from finalrule.population.sql import E
 from finalrule.population.stored import amount_of, stored_columns
+<<<<<<< HEAD
 from finalrule.tables.convert import literal
 from finalrule.tables.schema import ELIGIBLE_CLINICIAN
+=======
+from finalrule.tables.convert import files_at
+>>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
 from finalrule.values import Enumeration, Number
 
 CLINICIANS = "clinicians.parquet"
@@ -166,7 +170,7 @@ def changed_clinicians(plan: Plan, changed: Collection[str], run: Path) -> tuple
     replaced = ", ".join(
         f"{found.sql(column)} AS {column.name}" for column in COLUMNS if _depends(column, changed)
     )
-    source = f"read_parquet({literal(str(run / CLINICIANS))}, file_row_number = true)"
+    source = f"read_parquet({files_at(run / CLINICIANS)}, file_row_number = true)"
     star = f"n.* EXCLUDE (id) REPLACE ({replaced})" if replaced else "n.* EXCLUDE (id)"
     query = (
         f"SELECT {star} FROM (SELECT * RENAME (file_row_number AS id) FROM {source}) n "

@@ -28,7 +28,7 @@ from finalrule.runs.execute import Execution, Part, connect, parts_of
 from finalrule.runs.request import MANIFEST, PLAN, SUMMARY, Done, Progress, Request, begin
 from finalrule.runs.results import CLINICIANS, PARTICIPANTS, clinicians, participants
 from finalrule.runs.storage import writing
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at, literal
 from finalrule.tables.read import read_tables
 from finalrule.values import Number, show
 
@@ -36,8 +36,6 @@ _MIPS, _APM = "mips", "apm"
 UNITS_IN_A_PART = 420_000
 NAMES = ("unit_names", "tin_npi_names")
 DURATIONS = "durations.json"
-# What DuckDB takes for a pattern of names.
-_NOT_IN_A_PATH = "*?[]"
 # What a run says of the figures that decide it most.
 _FIGURES = (
     "performance_threshold", "additional_performance_threshold", "applicable_percent",
@@ -98,12 +96,10 @@ def run(
 def _check_places(facts: Path, out: Path) -> None:
     """Raise Failure for a place where no run can be."""
     if out.is_relative_to(facts):
-        message, help = f"{out} is inside the facts", "choose a directory outside of them"
-    elif set(str(out)) & set(_NOT_IN_A_PATH):
-        message, help = f"`{out}` cannot be where a run is", "choose a path without * ? [ ]"
-    else:
-        return
-    raise Failure([Diagnostic("out-not-possible", message, (Label(Pointer(str(out), "")),), help)])
+        raise Failure([Diagnostic(
+            "out-not-possible", f"{out} is inside the facts", (Label(Pointer(str(out), "")),),
+            "choose a directory outside of them",
+        )])  # fmt: skip
 
 
 class _Run:
@@ -144,8 +140,13 @@ class _Run:
             execution.sources.views({*plan.results, *plan.scopes, *NAMES})
             self._stage("clinicians", partial(self._clinicians, connection, plan))
             manifest = self._manifest(connection, plan, read)
+<<<<<<< HEAD
             if summarize is not None and _MIPS in self.program.tracks:
                 relation = f"read_parquet({literal(str(self.folder / CLINICIANS))})"
+=======
+            if summarize is not None:
+                relation = f"read_parquet({files_at(self.folder / CLINICIANS)})"
+>>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
                 write_whole(self.folder / SUMMARY, summarize(connection, relation, manifest))
         write_whole(self.folder / PLAN, index.written(plan))
         write_whole(self.folder / DURATIONS, msgspec.json.encode(self.seconds))

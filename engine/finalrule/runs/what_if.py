@@ -30,7 +30,7 @@ from finalrule.runs.run import figures_of, program_outcomes, program_rules, rule
 from finalrule.runs.shortened import not_considered, shortened
 from finalrule.runs.storage import writing
 from finalrule.runs.unchanged import policy_name, policy_of
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at, literal
 
 CLINICIANS = "clinicians"
 MADE = "what-if.json"
@@ -54,11 +54,13 @@ class WhatIf:
         self.of_rules = len(rules_of(now.program))
         stored = index.read(was.program, (run / PLAN).read_bytes())
         kept = Kept(connection, run, stored)
-        plan = stored
+        plan, made = stored, None
         if self.rules:
-            plan = self._compute(now, change, stored, kept)
+            made, plan = self._compiled(now, change, stored, kept)
         query, reads = changed_clinicians(plan, self.rules, run)
         reads |= {plan.tables[rule] for rule in program_rules(plan)}
+        if made is not None:
+            run_passes(connection, made, made.passes, keep=reads)
         kept.tables(sorted(reads & kept.known))
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {CLINICIANS} AS {query}")
         self.manifest = {
@@ -66,14 +68,18 @@ class WhatIf:
             "figures": figures_of(now.program), "program": program_outcomes(connection, plan),
         }  # fmt: skip
 
-    def _compute(self, now: Evaluator, change: Changed, stored: Plan, kept: Kept) -> Plan:
-        """Compute the changed rules; what is stored together with that."""
+    def _compiled(
+        self, now: Evaluator, change: Changed, stored: Plan, kept: Kept
+    ) -> tuple[Plan, Plan]:
+        """The plan that computes the changed rules, for which all is there that it reads, and what
+        is stored together with it."""
         read = {
             node.catalogue for rule in now.program.rules if rule.name in self.rules
             for node in (rule, *nodes(rule))
             if isinstance(node, ir.Lookup | ir.Listed | ir.Deciles)
         }  # fmt: skip
         catalogues = catalogue_rows({name: now.catalogues[name] for name in sorted(read)})
+        load_catalogues(self.connection, catalogues)
         decided = program_rules(stored)
         wanted = {*(one.rule for one in COLUMNS if one.rule), CHOSEN, *decided}
         short = shortened(now.program, stored, change)
@@ -82,13 +88,11 @@ class WhatIf:
             only=self.rules, stored=short.stored, results=wanted, decided=decided,
             carried=CARRIED if CHOSEN in self.rules else (),
         )  # fmt: skip
-        reads, columns = plan.reads(plan.passes), plan.columns
-        load_catalogues(self.connection, catalogues)
         without = not_considered(now.program, stored, change, wanted)
-        for entity in sorted(reads & set(plan.scopes)):
+        columns = plan.columns
+        for entity in sorted(plan.reads(plan.passes) & set(plan.scopes)):
             kept.entity(entity, columns, self.rules, short.columns, without.get(entity))
-        run_passes(self.connection, plan, plan.passes)
-        return _overlaid(short.stored, plan)
+        return plan, _overlaid(short.stored, plan)
 
 
 def changed(
@@ -112,7 +116,7 @@ def _name(setting: str) -> str:
 
 def stored_clinicians(run: Path) -> str:
     """The relation of a run's own clinicians."""
-    return f"read_parquet({literal(str(run / FILE))})"
+    return f"read_parquet({files_at(run / FILE)})"
 
 
 def write(found: WhatIf, out: Path, memory: str) -> None:

@@ -65,7 +65,9 @@ def read_nation(performance_year: int, root: Path | None = None) -> Nation:
     """Read policies/population/YEAR.yaml. Raises Failure when there is none, when its shape is
     wrong, and when the assumed cells do not add up to the published figures."""
     path = _path(performance_year, root)
-    tree = load(read_source(path, f"policies/population/{path.name}"), schema("population"))
+    tree = load(
+        read_source(path, f"policies/population/{path.name}"), schema("population"), keep=True
+    )
     assert isinstance(tree, Block)
     said = {name: _block(entry.value) for name, entry in tree.entries.items()
             if isinstance(entry.value, Block)}  # fmt: skip

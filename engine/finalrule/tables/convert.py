@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
+from pathlib import Path
 from typing import Literal
 
 from finalrule.core import ir
@@ -83,6 +84,13 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """A text in SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def files_at(path: Path, pattern: str = "") -> str:
+    """In SQL, one file whatever signs its path has, or those of a pattern in a directory: DuckDB
+    takes the path itself for a pattern."""
+    itself = re.sub(r"[*?[]", lambda sign: f"[{sign[0]}]", str(path))
+    return literal(f"{itself}/{pattern}" if pattern else itself)
 
 
 def fits(type_: Type, sql_type: str) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from finalrule.diagnostics import Label, Pointer, Report, suggest
-from finalrule.tables.convert import TEXT, Given, fits, literal, quoted, wanted
+from finalrule.tables.convert import TEXT, Given, files_at, fits, literal, quoted, wanted
 from finalrule.tables.schema import LABEL, YEAR, TableColumn, TableSchema
 from finalrule.values import CODE, Number, Type, one_of
 
@@ -63,7 +63,7 @@ class Source:
 
     def relation(self) -> str:
         """SQL of all rows, with `__row` from 0 through all files."""
-        listed = ", ".join(literal(str(path)) for path in self.paths)
+        listed = ", ".join(files_at(path) for path in self.paths)
         scan = f"read_parquet([{listed}], file_row_number = true, hive_partitioning = false)"
         row = "file_row_number"
         if len(self.paths) > 1:
@@ -209,7 +209,7 @@ def _empty(source: Source, report: Report) -> None:
 def _open_parquet(source: Source, connection: duckdb.DuckDBPyConnection, report: Report) -> bool:
     shapes: list[dict[str, str]] = []
     for path in source.files:
-        scan = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
+        scan = f"read_parquet({files_at(path)}, hive_partitioning = false)"
         try:
             described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
             count = connection.execute(f"SELECT count(*) FROM {scan}").fetchone()
@@ -264,7 +264,7 @@ def _copy_csv(
     )
     try:
         written = connection.execute(
-            f"COPY (SELECT {cells} FROM read_csv({literal(str(path))}, {options})) "
+            f"COPY (SELECT {cells} FROM read_csv({files_at(path)}, {options})) "
             f"TO {literal(str(copy))} (FORMAT parquet)"
         ).fetchone()
     except duckdb.IOException:

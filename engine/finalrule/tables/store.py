@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
-from finalrule.tables.convert import literal
+from finalrule.tables.convert import files_at, literal
 
 PART_KEY = "part_key"
 Row = tuple[object, ...]
@@ -64,7 +64,7 @@ class Store:
 
     def scan(self, table: str, part: str = "*") -> str:
         """SQL that reads a table that was written, or one part of it."""
-        return f"read_parquet({literal(str(self.path(table, part)))})"
+        return f"read_parquet({files_at(self.folder / table, f'{part}.parquet')})"
 
     def write(self, table: str, part: str, select: str) -> int:
         """Write the rows of a query as one part of a table; their number. Rows of one practice are

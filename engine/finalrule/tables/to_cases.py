@@ -25,7 +25,7 @@ from finalrule.core.expressions import constant_value
 from finalrule.evaluate.scalar import with_assumed
 from finalrule.facts.case import Case, Given, Record
 from finalrule.facts.declared import UNIT
-from finalrule.tables.convert import literal, quoted
+from finalrule.tables.convert import files_at, literal, quoted
 from finalrule.tables.internal import (
     DENOMINATOR,
     EPOCH,
@@ -119,9 +119,9 @@ class _Tables:
     def rows(self, table: str, columns: Iterable[str], where: str) -> list[dict[str, Any]]:
         """The rows of a table that are asked for, by id."""
         names = list(columns)
-        files = literal(str(self.folder / table / "*.parquet"))
+        source = files_at(self.folder / table, "*.parquet")
         result = self.connection.execute(
-            f"SELECT {', '.join(map(quoted, names))} FROM read_parquet({files}) "
+            f"SELECT {', '.join(map(quoted, names))} FROM read_parquet({source}) "
             f"WHERE {where} ORDER BY id"
         )
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
