@@ -163,15 +163,10 @@ class Execution:
 
 
 def parts_of(connection: Connection, facts: Path, size: int) -> list[Part]:
-<<<<<<< HEAD
     """Ranges of practices with about so many scoring units each; none without scoring units."""
     if not (facts / "scoring_unit").is_dir():
         return []
-    source = f"read_parquet({literal(str(facts / 'scoring_unit' / '*.parquet'))})"
-=======
-    """Ranges of practices with about so many scoring units each."""
     source = f"read_parquet({files_at(facts / 'scoring_unit', '*.parquet')})"
->>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
     rows = connection.execute(
         f"SELECT part_key, COUNT(*) FROM {source} GROUP BY part_key ORDER BY part_key"
     ).fetchall()

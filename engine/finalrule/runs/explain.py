@@ -216,20 +216,7 @@ class _Rebuilding:
     ) -> Iterator[Difference]:
         """What stands in clinicians.parquet, column by column."""
         subject = evaluation.case.subject
-<<<<<<< HEAD
         where = f"tin = {literal(subject['tin'])} AND npi = {literal(subject['npi'])}"
-=======
-        result = self.connection.execute(
-            f"SELECT * FROM read_parquet({files_at(path)}) "
-            f"WHERE tin = {literal(subject['tin'])} AND npi = {literal(subject['npi'])}"
-        )
-        names = [one[0] for one in result.description]
-        rows = result.fetchall()
-        if len(rows) != 1:
-            yield Difference(path.name, f"{len(rows)} rows", "one row")
-            return
-        row = dict(zip(names, rows[0], strict=True))
->>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
         kind = used.path[0] if used is not None else None
         for row in self._rows(results.CLINICIANS, where):
             if row["score_used"] != kind:
@@ -245,7 +232,7 @@ class _Rebuilding:
         return self._columns(evaluation, results.PARTICIPANTS, where, printed)
 
     def _rows(self, name: str, where: str) -> list[dict[str, Any]]:
-        source = f"read_parquet({literal(str(self.run / name))})"
+        source = f"read_parquet({files_at(self.run / name)})"
         result = self.connection.execute(f"SELECT * FROM {source} WHERE {where}")
         names = [one[0] for one in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -346,18 +333,13 @@ def _cell(value: object) -> str:
 
 
 def _not_there(connection: duckdb.DuckDBPyConnection, run: Path, tin: str, npi: str) -> Failure:
-<<<<<<< HEAD
     """There is no such TIN/NPI or NPI: perhaps its row, or its practice's, was rejected."""
-    rejected = literal(str(run / "facts" / "rejected.parquet"))
+    rejected = files_at(run / "facts" / "rejected.parquet")
     if tin:
         of = f"(npi IS NULL OR npi = '' OR npi = {literal(npi)}) AND tin = {literal(tin)}"
         tables = "'practices', 'clinicians'"
     else:
         of, tables = f"npi = {literal(npi)}", "'eligible_clinicians'"
-=======
-    """There is no such TIN/NPI: perhaps its row, or its practice's, was rejected."""
-    rejected = files_at(run / "facts" / "rejected.parquet")
->>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
     rows = connection.execute(
         f'SELECT DISTINCT "table", reason FROM read_parquet({rejected}) '
         f'WHERE "table" IN ({tables}) AND {of} ORDER BY ALL'

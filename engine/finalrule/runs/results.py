@@ -16,12 +16,8 @@ from finalrule.population import amounts, sql
 from finalrule.population.plan import Plan
 from finalrule.population.sql import E
 from finalrule.population.stored import amount_of, stored_columns
-<<<<<<< HEAD
-from finalrule.tables.convert import literal
-from finalrule.tables.schema import ELIGIBLE_CLINICIAN
-=======
 from finalrule.tables.convert import files_at
->>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
+from finalrule.tables.schema import ELIGIBLE_CLINICIAN
 from finalrule.values import Enumeration, Number
 
 CLINICIANS = "clinicians.parquet"

@@ -140,13 +140,8 @@ class _Run:
             execution.sources.views({*plan.results, *plan.scopes, *NAMES})
             self._stage("clinicians", partial(self._clinicians, connection, plan))
             manifest = self._manifest(connection, plan, read)
-<<<<<<< HEAD
             if summarize is not None and _MIPS in self.program.tracks:
-                relation = f"read_parquet({literal(str(self.folder / CLINICIANS))})"
-=======
-            if summarize is not None:
                 relation = f"read_parquet({files_at(self.folder / CLINICIANS)})"
->>>>>>> d000faf32a45612ccf0078fc5017412b0b9a8ddb
                 write_whole(self.folder / SUMMARY, summarize(connection, relation, manifest))
         write_whole(self.folder / PLAN, index.written(plan))
         write_whole(self.folder / DURATIONS, msgspec.json.encode(self.seconds))
