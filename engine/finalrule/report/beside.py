@@ -62,6 +62,10 @@ def _program(summary: Summary) -> Iterator[tuple[str, Shown, Fraction | None]]:
         ("Least adjustment", summary.least()), ("Greatest adjustment", summary.greatest())
     ):  # fmt: skip
         yield title, cells.percent, None if value is None else Fraction(value)
+    if (apm := summary.participants) is not None:
+        yield "Qualifying APM Participants", _count, apm.qps
+        yield "Partial QPs", _count, apm.partial_qps
+        yield "APM Incentive Payments", cells.usd, apm.payments
 
 
 def _overall(scores: Sequence[Scores]) -> Scores:
