@@ -90,12 +90,13 @@ class Input:
         return scores
 
 
-def policies_of(text: str, settings: tuple[str, ...]) -> list[Evaluator]:
-    """The policies named, comma-separated, ready to evaluate; each once."""
+def policies_of(text: str, settings: tuple[str, ...], track: str = "mips") -> list[Evaluator]:
+    """The policies named, comma-separated, ready to evaluate; each once. Raises Failure where one
+    does not have the rules of the track."""
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise click.BadParameter("name at least one policy", param_hint="--policy")
-    return [load_evaluator(name, settings, track="mips") for name in names]
+    return [load_evaluator(name, settings, track=track) for name in names]
 
 
 def subject_text(subject: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from finalrule.cli.given import policies_of
 from finalrule.models.data import as_data
 from finalrule.models.judge import differences, judge
 from finalrule.models.read import model_files
-from finalrule.models.text import differences_text, models_text
+from finalrule.models.text import differences_text, models_text, unverified_text
 from finalrule.places import policies_root
 
 
@@ -32,7 +32,7 @@ def models(files: tuple[Path, ...], policy: str, form: str) -> None:
 
     Example: finalrule models --policy 2017-proposed,2017-final
     """
-    evaluators = policies_of(policy, ())
+    evaluators = policies_of(policy, (), track="apm")
     if len(evaluators) > 2:
         raise click.BadParameter("name one policy, or two", param_hint="--policy")
     names = [one.program.policy for one in evaluators]
@@ -46,6 +46,7 @@ def models(files: tuple[Path, ...], policy: str, form: str) -> None:
         texts = [models_text(each, details=found is None) for each in judged]
         if found is not None:
             texts.append(differences_text(names[0], names[1], found))
-        click.echo("\n\n".join(texts))
+        texts.append(unverified_text(judged[0]))
+        click.echo("\n\n".join(text for text in texts if text))
     differ = any(said.agrees is False for each in judged for one in each for said in one.found)
     sys.exit(1 if differ else 0)

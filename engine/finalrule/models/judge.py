@@ -13,7 +13,6 @@ from finalrule.diagnostics import Report
 from finalrule.evaluate.outcomes import OutcomeName, output_types
 from finalrule.evaluate.scalar import Evaluation, Evaluator, with_assumed
 from finalrule.evaluate.trace import trace
-from finalrule.load import require_track
 from finalrule.models.read import Model, ModelFile
 from finalrule.policy.tree import Entry, Listing, Mapping
 from finalrule.scenarios.build import CaseBuilder
@@ -110,9 +109,8 @@ class Difference:
 
 def judge(file: ModelFile, evaluator: Evaluator) -> list[Judged]:
     """Every model of a file under a policy. Raises Failure with all names and values of facts that
-    the policy's rules do not have, and where the policy has no rules for payment models."""
+    the policy's rules do not have."""
     program = evaluator.program
-    require_track(program, "apm")
     report = Report()
     case = with_assumed(CaseBuilder(program, report).case(_scenario(file)), program)
     report.stop_if_errors()

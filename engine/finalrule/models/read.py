@@ -15,6 +15,7 @@ from finalrule.policy.positioned import load, read_source
 from finalrule.policy.read import schema
 from finalrule.policy.sources import load_sources
 from finalrule.policy.tree import Entry, Listing, Mapping, Node, Scalar
+from finalrule.scenarios.suite import known_as
 from finalrule.source import Span
 
 FOLDER = "models"
@@ -92,9 +93,7 @@ def model_files(paths: Sequence[Path], policies: Sequence[str], root: Path) -> l
 def read_models(path: Path, root: Path) -> ModelFile:
     """A file of payment models. Raises Failure with everything that is wrong in it but for the
     names and values of facts, which a policy's rules declare."""
-    inside = path.resolve().is_relative_to(root.resolve())
-    known_as = f"policies/{path.resolve().relative_to(root.resolve()).as_posix()}"
-    tree = load(read_source(path, known_as if inside else str(path)), schema("models"))
+    tree = load(read_source(path, known_as(path, root)), schema("models"))
     assert isinstance(tree, Mapping)
     reader = _Reader(set(load_sources(root)), policy_ids(root))
     parts = {key: entry.value for key, entry in tree.entries.items()}

@@ -49,6 +49,17 @@ def differences_text(a: str, b: str, found: Sequence[Difference]) -> str:
     return "\n".join([f"What differs from {a} to {b}", "", *_table(rows)])
 
 
+def unverified_text(judged: Sequence[Judged]) -> str:
+    """The facts that nobody has verified, with their citations; empty where there are none."""
+    lines = []
+    for one in judged:
+        facts = [fact for fact in one.model.facts if fact.unverified]
+        if facts:
+            said = ", ".join(f"{fact.entry.key} {fact.text} ({fact.cite})" for fact in facts)
+            lines += paragraph(f"{one.model.key.text}: {said}", 2, hang=4)
+    return "\n".join(["Facts that are unverified", "", *lines]) if lines else ""
+
+
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [line for lines in columns(rows) for line in lines]
 

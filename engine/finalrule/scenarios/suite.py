@@ -69,7 +69,7 @@ def load_suite(
     files: list[ScenarioFile] = []
     for path in scenario_paths(paths, folder):
         try:
-            files.append(read_scenarios(path, _known_as(path, folder)))
+            files.append(read_scenarios(path, known_as(path, folder)))
         except Failure as failure:
             report.diagnostics.extend(failure.diagnostics)
     wanted: dict[str, None] = {}
@@ -89,7 +89,7 @@ def load_suite(
     return Suite(tuple(files), {policy: load_evaluator(policy, (), folder) for policy in wanted})
 
 
-def _known_as(path: Path, root: Path) -> str:
+def known_as(path: Path, root: Path) -> str:
     """A file below the policies' folder by its place there, any other as it was named."""
     resolved = path.resolve()
     inside = resolved.is_relative_to(root.resolve())
