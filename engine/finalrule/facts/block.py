@@ -89,6 +89,7 @@ def _refuse_unknown(item: Item, entity: str, declared: Declared) -> None:
         if name in known or name.endswith("?"):
             continue
         owners = [other for other, facts in declared.facts.items() if name in facts]
+        owners.sort(key=lambda other: UNIT not in declared.path_to(other))
         help = suggest(name, known)
         if owners:
             help = f"it is a fact of `{owners[0]}`; write it in a record of that entity"
