@@ -11,13 +11,16 @@ from typing import Any
 import duckdb
 import pytest
 
+from finalrule.core import ir
 from finalrule.load import load_evaluator, load_program
+from finalrule.population import index
 from finalrule.report.beside import beside
 from finalrule.report.model import decode
 from finalrule.report.summary import summarize
 from finalrule.runs import run as runs
 from finalrule.runs.changed import changed_rules
 from finalrule.runs.results import COLUMNS
+from finalrule.runs.shortened import not_considered, shortened
 from runs.conftest import POLICY, Whole, finalrule, refused
 
 # What is changed, and how much of the rules it reaches, from the last ones to nearly all.
@@ -105,6 +108,26 @@ def test_what_depends_on_a_figure() -> None:
     assert not {"final_score", "additional_adjustment_factor", "total_additional_payments"} & {
         *changed
     }
+
+
+def test_what_is_not_computed_again(whole: Whole) -> None:
+    """42 CFR 414.1380(c): the final score of who has fewer than two categories is the threshold;
+    all other ones do not read it. A score that could not be used before cannot be used now."""
+    was, now = load_program(POLICY), load_program(POLICY, ("performance_threshold=60",))
+    stored = index.read(was, (whole.path / "plan.json").read_bytes())
+    change = changed_rules(was, now)
+    short = shortened(now, stored, change)
+    assert [one.column for one in short.columns] == [
+        "final_score__before", "final_score__decided_before"
+    ]  # fmt: skip
+    (rule,) = (one for one in short.program.rules if one.name == "final_score")
+    assert isinstance(rule, ir.Choice)
+    given = {clause.name: clause.value for clause in rule.clauses}
+    assert given.pop("fewer_than_two_categories") == ir.Param("performance_threshold")
+    assert set(given.values()) == {ir.Outcome("final_score__before")}
+    assert set(not_considered(now, stored, change, change.rules[-1:])) == {"available_score"}
+    # What else is asked of scores is asked of all of them.
+    assert not not_considered(now, stored, change, ("available_final_score",))
 
 
 def test_as_text(whole: Whole) -> None:
