@@ -32,7 +32,7 @@ _MADE_SMALL = 3
 
 # Faults are sought on cases of all kinds, then on cases of their own rules, so many at a time: one
 # that so many of these have not shown is taken for one that is never found.
-_CASES_FOR_FAULTS, _CASES_OF_RULES, MAXIMUM_CASES_FOR_A_FAULT = 500, 600, 800
+_CASES_FOR_FAULTS, _CASES_OF_RULES, MAXIMUM_CASES_FOR_A_FAULT = 500, 1200, 2000
 
 # Error code, rule, and the reader that has it; no reader where the exact evaluator has.
 Kind = tuple[str, str, str]

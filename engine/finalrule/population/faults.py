@@ -188,6 +188,8 @@ class _Sites:
     ) -> Iterator[tuple[str, _Edit]]:
         branches = node.args["ifs"]
         again = column.endswith("__by") and rule is not None and follows(rule)
+        # A count stands beside others that are not known for the same reason.
+        again = again or re.fullmatch(r".*__count(_\d+)?", column) is not None
         if not again and any(isinstance(one.args["true"], exp.Null) for one in branches):
             yield "no for not known", _null_to_no
         if rule is None or not re.match(r".*__chosen(_\d+)?$", column):
