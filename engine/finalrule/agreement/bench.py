@@ -30,9 +30,9 @@ BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 4000, "spark": 20_000}
 # Of each kind of finding, so many cases are made small.
 _MADE_SMALL = 3
 
-# Cases on which faults are sought at a time, and in all: one that they have not shown is taken for
-# one that is never found.
-_CASES_FOR_FAULTS, MAXIMUM_CASES_FOR_A_FAULT = 500, 30_000
+# Faults are sought on cases of all kinds, then on cases of their own rules, so many at a time: one
+# that so many of these have not shown is taken for one that is never found.
+_CASES_FOR_FAULTS, _CASES_OF_RULES, MAXIMUM_CASES_FOR_A_FAULT = 500, 1200, 2000
 
 # Error code, rule, and the reader that has it; no reader where the exact evaluator has.
 Kind = tuple[str, str, str]
@@ -188,17 +188,26 @@ class Bench:
         that were not. `progress` is told how many more are found."""
         open_ = list(reader.seed(count, seed))
         found: list[tuple[Fault, int]] = []
-        for start in range(0, MAXIMUM_CASES_FOR_A_FAULT, _CASES_FOR_FAULTS):
-            if not open_:
-                break
-            numbers = range(start, start + _CASES_FOR_FAULTS)
-            cases = (self.cases.case(f"{seed}:{number}") for number in numbers)
+        numbers = range(_CASES_FOR_FAULTS)
+        cases = [self.cases.case(f"{seed}:{number}") for number in numbers]
+        tried = of_each = 0
+        while open_:
             evaluations = [self.evaluator.evaluate(case) for case in cases]
             shown = reader.find(open_, evaluations, progress)
             found += [
-                (fault, start + shown[fault.what] + 1) for fault in open_ if fault.what in shown
+                (fault, tried + shown[fault.what] + 1) for fault in open_ if fault.what in shown
             ]
             open_ = [fault for fault in open_ if fault.what not in shown]
+            if of_each >= MAXIMUM_CASES_FOR_A_FAULT:
+                break
+            tried += len(cases)
+            more = -(-_CASES_OF_RULES // max(len(open_), 1))
+            cases = [
+                self.cases.of_rule(f"{seed}:{number}", fault.rules[number % len(fault.rules)])
+                for fault in open_
+                for number in range(of_each, of_each + more)
+            ]
+            of_each += more
         return found, open_
 
 

@@ -22,10 +22,14 @@ class Difference(Protocol):
 
 
 class Fault(Protocol):
-    """A reader with one thing wrong; `what` says what, as no other fault does."""
+    """A reader with one thing wrong; `what` says what, as no other fault does; `rules` are those
+    that it can make wrong."""
 
     @property
     def what(self) -> str: ...
+
+    @property
+    def rules(self) -> tuple[str, ...]: ...
 
 
 class Reader(Protocol):

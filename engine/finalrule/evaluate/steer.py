@@ -110,6 +110,24 @@ class Cases:
                 self._move(case, self.comparisons, None, random)
         return case
 
+    def of_rule(self, seed: str, rule: str) -> Case:
+        """A case in which something of a rule is meant to happen: a clause wins, much is added up,
+        a number is where it turns or is rounded."""
+        random = Random(f"{rule} {seed}")
+        sums = [total for name, total in self.aim.sums if name == rule]
+        goals = [goal for goal in self.aim.goals if goal[0] == rule]
+        several = self._has_no_keys(rule) and random.random() < 0.5
+        case = self.generator.case(f"{rule} {seed}", known=random.random() < 0.7, several=several)
+        record = None
+        if sums and random.random() < 0.5:
+            self.aim.summed(case, rule, random.choice(sums), random)
+        if goals and random.random() < 0.7:
+            record = self.aim.aimed(case, random.choice(goals), random)
+        turns = [turn for turn in (*self.comparisons, *self.ties) if turn.rule == rule]
+        if random.random() < 0.5:
+            self._move(case, turns, record, random)
+        return case
+
     def _has_no_keys(self, rule: str) -> bool:
         """Whether a rule is for records that no key tells apart."""
         entity = self.evaluator.rules[rule].entity

@@ -27,11 +27,13 @@ _Edit = Callable[[E], None]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One pass's query, by its place among the passes, with one thing wrong; `what` says what."""
+    """One pass's query, by its place among the passes, with one thing wrong; `what` says what, and
+    `rules` are those that it can make wrong."""
 
     place: int
     query: exp.Select
     what: str
+    rules: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class _Site:
 
     place: int
     node: int
+    column: str
     what: str
     edit: _Edit
 
@@ -76,7 +79,9 @@ def seed_faults(
 def _made(one: Pass, site: _Site) -> Fault:
     query = one.query.copy()
     site.edit(list(query.walk())[site.node])
-    return Fault(site.place, query, f"{one.target}, {site.what}")
+    rule = site.column.partition("__")[0]
+    rules = (rule,) if rule in one.rules else one.rules
+    return Fault(site.place, query, f"{one.target}, {site.column}: {site.what}", rules)
 
 
 class _Sites:
@@ -100,7 +105,7 @@ class _Sites:
             if column is None or re.match(r"failed_|.*__held(_\d+)?$", column):
                 continue
             for name, edit in self.edits(node, column):
-                yield name, _Site(self.place, number, f"{column}: {name}: {_text(node)}", edit)
+                yield name, _Site(self.place, number, column, f"{name}: {_text(node)}", edit)
 
     def edits(self, node: E, column: str) -> Iterator[tuple[str, _Edit]]:
         rule = self.rules.get(column.partition("__")[0])
@@ -183,6 +188,8 @@ class _Sites:
     ) -> Iterator[tuple[str, _Edit]]:
         branches = node.args["ifs"]
         again = column.endswith("__by") and rule is not None and follows(rule)
+        # A count stands beside others that are not known for the same reason.
+        again = again or re.fullmatch(r".*__count(_\d+)?", column) is not None
         if not again and any(isinstance(one.args["true"], exp.Null) for one in branches):
             yield "no for not known", _null_to_no
         if rule is None or not re.match(r".*__chosen(_\d+)?$", column):

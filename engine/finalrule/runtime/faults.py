@@ -24,6 +24,11 @@ class Fault:
     ruleset: Ruleset
     what: str
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The determinations that it can make wrong."""
+        return self.ruleset.determinations
+
 
 def seed_faults(rulesets: Rulesets, count: int, seed: int) -> list[Fault]:
     """So many different faults, of all kinds alike; fewer where there are no more."""
