@@ -101,6 +101,8 @@ class Model:
     roundings: dict[str, ir.Rounding] = field(init=False)
     shapes: dict[tuple[str, str], Shape] = field(default_factory=dict)
     versions: dict[str, list[Version]] = field(default_factory=dict)
+    # Columns that say whether records of an entity have the same facts, by these.
+    shared: dict[tuple[str, tuple[ir.Expr, ...]], str] = field(default_factory=dict)
     root: str = "program"
     prefix: str = ""
 

@@ -18,6 +18,7 @@ from finalrule.population.model import Dimension, Failing, Model, Shape, Version
 from finalrule.population.reading import Reading
 from finalrule.population.rules import compile_rule
 from finalrule.population.schedule import Step, schedule
+from finalrule.population.selects import mark_shared
 from finalrule.population.sql import E
 
 _WORD_BITS = 62
@@ -140,7 +141,7 @@ def compile_population(
     for step in schedule(program, wanted, scopes):
         scope = scopes[step.entity]
         group, last = group + (bool(last) and scope != last and stored is None), scope
-        making.append(_make(model, step, group, packed, results, decided))
+        making.append(_make(model, step, group, packed, results, decided, wanted))
     columns = _results(making)
     for entity, name in carried:
         model.latest(entity).want(name)
@@ -175,7 +176,7 @@ def _results(making: Sequence[_Making]) -> dict[str, tuple[str, ...]]:
 
 def _make(
     model: Model, step: Step, group: int, packed: dict[str, Packed], only: Collection[str] | None,
-    decided: Collection[str] | None,
+    decided: Collection[str] | None, wanted: Collection[str],
 ) -> _Making:  # fmt: skip
     reading = Reading(model, step.entity)
     for name in step.rules:
@@ -186,6 +187,15 @@ def _make(
             raise _refused(rule, wrong) from wrong
     number = len(model.versions[step.entity])
     version = Version(f"{model.prefix}{step.entity}_{number}", before=reading.source)
+    if number == 1:
+        for rule in model.rules.values():
+            later = rule.name in wanted and rule.name not in step.rules
+            if isinstance(rule, ir.Select) and rule.entity == step.entity and later:
+                key = rule.entity, rule.per
+                shared = model.shared.get(key) or mark_shared(reading, rule)
+                if shared is not None:
+                    model.shared[key] = shared
+                    version.made.add(shared)
     kept = [name for name in step.rules if only is None or name in only]
     by = [name for name in kept if decided is None or name in decided]
     columns = _pack(reading, model, by, number, packed)

@@ -16,6 +16,7 @@ from finalrule.population.amounts import Amount
 from finalrule.population.reading import Reading
 from finalrule.population.sql import E
 from finalrule.population.terms import Plain
+from finalrule.values import Number
 
 _SELECTED, _PASSED_OVER, _NOT_CONSIDERED = 1, 2, 3
 _MOST = 10**7
@@ -59,6 +60,36 @@ def _taken(where: Plain) -> E:
     return sql.case([(where.tree, sql.number(_SELECTED))], None)
 
 
+def mark_shared(reading: Reading, rule: ir.Select) -> str | None:
+    """A column that says whether another record below the same one has the same facts, where a
+    rule groups by facts: few do, and only these are ranked in later passes."""
+    model, facts = reading.model, [key for key in rule.per if isinstance(key, ir.Fact)]
+    own = [key.name for key in facts if key.entity == rule.entity]
+    numbers = any(isinstance(model.facts[rule.entity, name].type, Number) for name in own)
+    if not own or len(own) < len(rule.per) or numbers:
+        return None
+    keys = [f"{model.entities[rule.entity].parent}_id", *own]
+    inner, name = Reading(model, rule.entity), f"shares_{'_'.join(own)}"
+    alias = f"{name}__all"
+    on = sql.every(
+        sql.both(exp.EQ, sql.column(key, alias), reading.columns.source(reading.own(key).name))
+        for key in keys
+    )
+    listed = [inner.own(key) for key in keys]
+
+    def query() -> E:
+        found = exp.select(*keys).from_(
+            inner.columns.select(keys).subquery("every", copy=False), copy=False
+        )
+        many = sql.both(exp.GT, exp.Count(this=exp.Star()), sql.number(1))
+        grouped = found.group_by(*(sql.use(one) for one in listed), copy=False)
+        return grouped.having(many, copy=False).subquery(copy=False)
+
+    reading.columns.join(alias, query, on)
+    shared = reading.columns.input(f"{alias}__{keys[0]}", sql.column(keys[0], alias))
+    return reading.columns.define(name, sql.not_null(shared)).name
+
+
 class _Ranks:
     """The ranks of the records of groups that have more records than places."""
 
@@ -81,6 +112,10 @@ class _Ranks:
             raise NotImplementedError("the group of a record may be undetermined")
         # All that the query reads is asked for now; it is written when the table is known.
         self.keys = [self.parent, *(inner.name(terms.main(one), "per") for one in self.per)]
+        # A record that is alone has a place where there is one.
+        known = self.best.constant is not None and self.best.constant >= 1
+        shared = reading.model.shared.get((rule.entity, rule.per)) if known else None
+        self.shared = inner.own(shared) if shared is not None else sql.truth(True)
         self.flag, self.gathered = self._flag(), self._gathered()
         self.order = self._order()
         inner.own("id")
@@ -131,7 +166,8 @@ class _Ranks:
     def _query(self) -> E:
         keys, flag, gathered, ordered = self.keys, self.flag, self.gathered, self.order
         best = self.best
-        trees = [*keys, *(one.this for one in ordered), self.possible]
+        ranked = sql.every((self.shared, self.possible))
+        trees = [*keys, *(one.this for one in ordered), ranked]
         trees += [
             tree
             for tree in (flag, gathered, best.numerator, *best_divisors(best))
@@ -144,11 +180,11 @@ class _Ranks:
         def considered(columns: Sequence[str], alias: str) -> exp.Select:
             inner = self.inner.columns.select(columns)
             found = exp.select("*").from_(inner.subquery(alias, copy=False), copy=False)
-            if isinstance(self.possible, exp.Boolean):
+            if isinstance(ranked, exp.Boolean):
                 return found
-            return found.where(sql.use(self.possible), copy=False)
+            return found.where(ranked.copy(), copy=False)
 
-        grouped = (*keys, self.possible, flag, gathered, best.numerator)
+        grouped = (*keys, ranked, flag, gathered, best.numerator)
         group_columns = dict.fromkeys(
             one.name for tree in grouped if tree is not None for one in tree.find_all(exp.Column)
         )

@@ -240,7 +240,8 @@ def _single(type_: Type, given: Given) -> list[str]:
         case Codes():
             raise TypeError("a fact cannot be a set of codes")
         case Number(scale=scale, unit=unit):
-            number = _Scaled.of(c, sql_type, _scale(type_))
+            places = _scale(type_)
+            number = _Scaled.of(c, sql_type, places, max(map(abs, _bounds(type_, places))))
             if scale is not None:
                 return [number.value()]
             # The quantity of 45 % is 45/100.
@@ -263,14 +264,15 @@ def _bounds(type_: Number, scale: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Scaled:
-    """A number in a file's column, to become a whole number of 10^-scale. `width` and `written` are
-    the digits and decimal places of a DECIMAL."""
+    """A number in a file's column, to become a whole number of 10^-scale, at most `most` where its
+    bounds are checked. `width` and `written` are the digits and decimal places of a DECIMAL."""
 
     c: str
     kind: Literal["integer", "decimal", "double", "text"]
     scale: int
     width: int = 0
     written: int = 0
+    most: int = 10**38
 
     @property
     def places(self) -> int:
@@ -285,13 +287,13 @@ class _Scaled:
         return self.written > self.scale
 
     @classmethod
-    def of(cls, c: str, sql_type: str, scale: int) -> _Scaled:
+    def of(cls, c: str, sql_type: str, scale: int, most: int = 10**38) -> _Scaled:
         kind = _number_kind(sql_type)
         assert kind is not None
         matched = _DECIMAL.fullmatch(sql_type)
         if matched is None:
             return cls(c, kind, scale)
-        return cls(c, kind, scale, int(matched[1]), int(matched[2]))
+        return cls(c, kind, scale, int(matched[1]), int(matched[2]), most)
 
     def checks(self, low: int, high: int) -> list[tuple[str, str]]:
         """Conditions of a bad number with their reasons; bounds times 10^scale."""
@@ -352,9 +354,12 @@ class _Scaled:
                 whole = f"round({c}, {self.scale})" if self.too_fine else c
                 if not places:
                     return f"CAST({whole} AS BIGINT)"
-                # DuckDB gives a product of two narrow DECIMALs 18 digits at most.
-                wide = f"DECIMAL(38, {min(self.written, self.scale)})"
-                return f"CAST(CAST({whole} AS {wide}) * {factor} AS BIGINT)"
+                # DuckDB gives a product of two narrow DECIMALs 18 digits at most; wide ones take
+                # twenty times as long.
+                written = min(self.written, self.scale)
+                digits = len(str(self.most // 10 ** (self.scale - written)))
+                size = digits if digits + places <= 18 else 38
+                return f"CAST(CAST({whole} AS DECIMAL({size}, {written})) * {factor} AS BIGINT)"
             case "double":
                 return f"CAST(round({c} * 1e{places}) AS BIGINT)"
             case "text":
