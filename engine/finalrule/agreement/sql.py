@@ -94,10 +94,7 @@ class OnDuckDB:
         return _broken(one, lambda query: self.connection.execute(query).fetchall())
 
     def rows(self, table: str) -> dict[int, _Row]:
-        result = self.connection.execute(f"SELECT * FROM {table}")
-        names = [column[0] for column in result.description]
-        rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
-        return _by_id(self.name, table, rows)
+        return _by_id(self.name, table, _rows(self.connection, table))
 
 
 class OnSpark:
@@ -139,7 +136,14 @@ class OnSpark:
         return found
 
     def rows(self, table: str) -> dict[int, _Row]:
-        return _by_id(self.name, table, self.runner.rows(table))
+        made = f"read_parquet('{self.runner.parquet(table)}/*.parquet')"
+        return _by_id(self.name, table, _rows(self.connection, made))
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[_Row]:
+    result = connection.execute(f"SELECT * FROM {table}")
+    names = [column[0] for column in result.description]
+    return (dict(zip(names, row, strict=True)) for row in result.fetchall())
 
 
 def _by_id(name: str, table: str, rows: Iterable[_Row]) -> dict[int, _Row]:

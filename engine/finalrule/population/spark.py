@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LONG = exp.DataType.Type.BIGINT
 WIDE = exp.DataType.Type.INT128
 _JAVA = 17
+# What plans a query once does not pay for being compiled well, nor for many collecting threads.
+_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
 
 
 def _negative(write: SparkGenerator, tree: exp.Neg) -> str:
@@ -120,8 +122,9 @@ def unavailable() -> str:
 
 def session(memory: str = "2g", threads: int = 2) -> SparkSession:
     """The local Spark session of this process; the one that is there, where there is one (its
-    memory and threads are then those it was started with). What Spark logs goes to a file among
-    its temporary ones; what fails is raised."""
+    memory and threads are then those it was started with). It is set for many queries over few
+    rows; a cluster is given to a runner with settings of its own. What Spark logs goes to a file
+    among its temporary ones; what fails is raised."""
     from pyspark.logger import PySparkLogger
     from pyspark.sql import SparkSession
 
@@ -136,7 +139,7 @@ def session(memory: str = "2g", threads: int = 2) -> SparkSession:
         "spark.driver.memory": memory,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder}",
+        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder} {_JAVA_OPTIONS}",
         "spark.local.dir": folder,
         "spark.sql.warehouse.dir": str(Path(folder, "warehouse")),
         "spark.ui.enabled": "false",
@@ -144,6 +147,11 @@ def session(memory: str = "2g", threads: int = 2) -> SparkSession:
         "spark.default.parallelism": str(threads),
         "spark.sql.shuffle.partitions": str(threads),
         "spark.sql.session.timeZone": "UTC",
+        # A plan is a few dozen wide queries, each run once: to make Java of its expressions takes
+        # longer than to interpret them, and what runs shows nothing that planning did not know.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.adaptive.enabled": "false",
         # Overflow, division by zero and casts out of range are errors, not NULL.
         "spark.sql.ansi.enabled": "true",
         "spark.sql.decimalOperations.allowPrecisionLoss": "true",
@@ -187,7 +195,9 @@ class SparkRunner:
     def load(self, name: str, parquet: Path) -> None:
         """Give a Parquet file, or a directory of them, a name. Raises TypeError on a column that
         is not exact (DuckDB writes its 128-bit integers to Parquet as DOUBLE)."""
-        frame = self._session.read.parquet(str(parquet))
+        self._name(name, self._session.read.parquet(str(parquet)))
+
+    def _name(self, name: str, frame: DataFrame) -> None:
         _refuse_inexact(name, frame)
         frame.createOrReplaceTempView(name)
 
@@ -195,8 +205,10 @@ class SparkRunner:
         """Compute a table. Raises TypeError when a column of it is not exact."""
         frame = self._session.sql(spark_sql(select))
         _refuse_inexact(name, frame)
-        frame.write.mode("overwrite").parquet(str(self.parquet(name)))
-        self.load(name, self.parquet(name))
+        made = str(self.parquet(name))
+        frame.write.mode("overwrite").parquet(made)
+        # With its columns known, nothing is read before the next stage.
+        self._name(name, self._session.read.schema(frame.schema).parquet(made))
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
         """The rows of a query."""
