@@ -39,7 +39,8 @@ def test_summary(stream: Path, tmp_path: Path) -> None:
     done = watch(stream, tmp_path / "out", "--summary", "--check")
     assert (done.exit_code, done.stderr) == (0, "")
     # 499 of 1,000 dollars: $1 and 0.1 points below 50 %; of 100 patients 34 more would make 35 %.
-    assert done.stdout == (
+    said, _, table = done.stdout.partition("Nearest to a QP threshold that they do not meet\n")
+    assert said == (
         "2020-final: 5 events read, 5 taken (0 of them late), 0 retracted, "
         "7 changes of determinations\n\n"
         "qp_unit: 1\neligible_clinician: 2\n"
@@ -48,15 +49,11 @@ def test_summary(stream: Path, tmp_path: Path) -> None:
         "  unit_all_payer_standing: neither 1\n"
         "  qp_status: partial_qp 2\n"
         "  partial_qp_elects: no 2\n\n"
-        "Nearest to a QP threshold that they do not meet\n"
-        "      missing  clinicians  to        nearest method  payment score  payments  patient score"
-        "  patients\n"
-        "                                                     missing        missing   missing      "
-        "  missing\n"
-        "  A1  0.1%     2           march_31  payment_amount  0.1%           $1.00     34%          "
-        "  34\n\n"
-        "determined again at once: the same\n"
     )
+    *_, row, _, last = table.splitlines()
+    assert row.split() == ["A1", "0.1%", "2", "march_31", "payment_amount", "0.1%", "$1.00",
+                           "34%", "34"]  # fmt: skip
+    assert last == "determined again at once: the same"
 
 
 def test_as_data(stream: Path, tmp_path: Path) -> None:
