@@ -1,19 +1,15 @@
-"""The APM Incentive Payment: its parts add up to the whole to the cent, whatever the payments are;
-percent and update of every payment year."""
+"""The APM Incentive Payment: its parts are the whole to the cent, whatever the payments are."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluate.conftest import evaluator_of
-from finalrule.core import ir
 from finalrule.core.expressions import Known, constant_value
-from finalrule.evaluate.scalar import Evaluator
 from finalrule.facts.case import Case, Given, Record
 
 NPI = "0000000001"
@@ -65,33 +61,3 @@ def test_the_parts_are_the_whole(policy: str, whole: int, tins: list[tuple[int, 
         # No part is less than its proportion in whole cents, nor more by as many cents as TINs.
         exact = Fraction(whole * tins[n][1], total)
         assert exact - 1 < paid[n] < exact + len(payees)
-
-
-# Payment year: percent of the payment, updates of QPs and of others. By the regulation 5 percent
-# through 2024 and 3.5 for 2025; the years after are of later law, and not verified.
-YEARS = {
-    2019: ("5%", "0.25%", "0.25%"), 2020: ("5%", "0%", "0%"), 2024: ("5%", "0%", "0%"),
-    2025: ("3.5%", "0%", "0%"), 2026: ("1.88%", "0.75%", "0.25%"),
-    2027: ("0%", "0.75%", "0.25%"), 2028: ("3.1%", "0.75%", "0.25%"),
-    2029: ("0%", "0.75%", "0.25%"), 2099: ("0%", "0.75%", "0.25%"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("year", YEARS)
-@pytest.mark.parametrize("policy", ["2017-final", "2018-final", "2019-final", "2020-final"])
-def test_percent_and_updates_of_a_payment_year(policy: str, year: int) -> None:
-    program = evaluator_of(policy).program
-    figures = tuple(
-        msgspec.structs.replace(one, value=ir.Num(Fraction(year), "count"))
-        if one.name == "qp.payment_year" else one
-        for one in program.parameters
-    )  # fmt: skip
-    evaluator = Evaluator(msgspec.structs.replace(program, parameters=figures), {})
-    names = ["incentive_percent", "conversion_factor_update"]
-    evaluation = evaluator.evaluate(Case(Record("program", {}), {}, ""), names)
-    outcomes = [
-        evaluation.value("incentive_percent", output="percent"),
-        evaluation.value("conversion_factor_update", output="qualifying"),
-        evaluation.value("conversion_factor_update", output="nonqualifying"),
-    ]
-    assert outcomes == [Fraction(one.strip("%")) / 100 for one in YEARS[year]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 from finalrule.core import ir
@@ -24,23 +24,6 @@ def cell_holds(cell: ir.Cell, value: Value) -> bool:
 def matches(row: ir.Row, values: Sequence[Value]) -> bool:
     """Whether all cells of a row hold."""
     return all(cell_holds(cell, value) for cell, value in zip(row.cells, values, strict=True))
-
-
-def cells_left(
-    table: ir.Table, row: ir.Row, figures: Mapping[str, ir.Constant | None]
-) -> tuple[ir.Cell, ...] | None:
-    """The cells of a row but for columns that are figures of the policy themselves, such as the
-    payment year; None where the row is for other figures and cannot hold."""
-    lets = {let.name: let.value for let in table.lets}
-    left = []
-    for key, cell in zip(table.given, row.cells, strict=True):
-        read = lets[key.name]
-        figure = figures.get(read.name) if isinstance(read, ir.Param) else None
-        if not isinstance(figure, ir.Num):
-            left.append(cell)
-        elif not cell_holds(cell, figure.value):
-            return None
-    return tuple(left)
 
 
 def cell_text(cell: ir.Cell, column: ir.Key) -> str:

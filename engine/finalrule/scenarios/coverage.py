@@ -10,7 +10,7 @@ from typing import Literal
 
 from finalrule.core import ir
 from finalrule.core.expressions import Frame, Known, Unknown, prepare
-from finalrule.core.table_match import cell_holds, cells_left
+from finalrule.core.table_match import cell_holds
 from finalrule.core.text import expression_text, names_in
 from finalrule.evaluate.catalogues import TypedCatalogue
 from finalrule.evaluate.outcomes import OutcomeName, winners
@@ -51,12 +51,11 @@ def coverage(evaluator: Evaluator, results: Sequence[Result], module: str = "") 
     seen = _Seen(evaluator.program.policy)
     for result in results:
         seen.add(result)
-    figures = {parameter.name: parameter.value for parameter in evaluator.program.parameters}
     return [
         seen.covered(rule, winner, place, evaluator)
         for rule in evaluator.program.rules
         if in_module(rule, module)
-        for winner, place in deciding(rule, evaluator.catalogues, figures)
+        for winner, place in deciding(rule, evaluator.catalogues)
     ]
 
 
@@ -99,15 +98,10 @@ class _Seen:
         return Covered(self.policy, *key, place, "missed", scenario_, outcome, why)
 
 
-def deciding(
-    rule: ir.AnyRule,
-    catalogues: Mapping[str, TypedCatalogue],
-    figures: Mapping[str, ir.Constant | None],
-) -> list[tuple[str, Place]]:
+def deciding(rule: ir.AnyRule, catalogues: Mapping[str, TypedCatalogue]) -> list[tuple[str, Place]]:
     """What can decide a rule, with its place: left out are clauses that ask for what a rule that is
-    not in force would have to give, rows for other values of a figure than the policy's, deciles
-    that no benchmark of the catalogue has, and what a select without a condition or a number cannot
-    give."""
+    not in force would have to give, deciles that no benchmark of the catalogue has, and what a
+    select without a condition or a number cannot give."""
     match rule:
         case ir.Choice():
             lets = {let.name: let.value for let in rule.lets}
@@ -118,8 +112,7 @@ def deciding(
             ]
         case ir.Table():
             places = {row.name: row.place for row in rule.rows}
-            never = {row.name for row in rule.rows if cells_left(rule, row, figures) is None}
-            return [(n, places.get(n, rule.place)) for n in winners(rule) if n not in never]
+            return [(name, places.get(name, rule.place)) for name in winners(rule)]
         case ir.Curve():
             return [(piece.name, piece.place) for piece in rule.pieces]
         case ir.Deciles():

@@ -15,7 +15,6 @@ from typing import Literal, TypeVar
 import msgspec
 
 from finalrule.core import ir
-from finalrule.core.table_match import cells_left
 from finalrule.core.walk import nodes
 from finalrule.scenarios.edits import Speaker, edits, step
 from finalrule.scenarios.suite import in_module
@@ -133,9 +132,7 @@ def _changed_rounding(rounding: ir.Rounding) -> Iterator[tuple[str, ir.Rounding]
 
 
 def _rows(program: ir.Program, tables: list[ir.Table]) -> Iterator[Mutant]:
-    """The cells of rows, where a change makes a difference under the policy's other figures. Tables
-    that share rows change together: the year file has them once."""
-    figures = {parameter.name: parameter.value for parameter in program.parameters}
+    """The cells of rows. Tables that share rows change together: the year file has them once."""
     done: set[Place] = set()
     for table in tables:
         for row in table.rows:
@@ -143,11 +140,6 @@ def _rows(program: ir.Program, tables: list[ir.Table]) -> Iterator[Mutant]:
                 continue
             done.add(row.place)
             for said, changed in _changed_row(table, row):
-                left = cells_left(table, changed, figures)
-                if left == cells_left(table, row, figures) and (
-                    left is None or changed.values == row.values
-                ):
-                    continue
                 rules = {
                     t.name: msgspec.structs.replace(
                         t, rows=tuple(changed if r.place == row.place else r for r in t.rows)
