@@ -22,6 +22,16 @@ def test_agree_with_the_exact_evaluator(evaluator: Evaluator, tmp_path: Path) ->
     program = evaluator.program
     generator = Generator(program, evaluator.catalogues)
     cases = [generator.case(f"7:{number}") for number in range(CASES)]
+    # A third of them without anything that may be unknown of the unit itself.
+    open_facts = {
+        fact.name for fact in program.facts
+        if fact.entity in ("scoring_unit", "segment") and fact.presence == "may_be_unknown"
+    }  # fmt: skip
+    for case in cases[::3]:
+        for record in case.root.walk():
+            if record.entity in ("scoring_unit", "segment"):
+                for name in open_facts & record.facts.keys():
+                    del record.facts[name]
     with duckdb.connect() as connection:
         write_cases(program, cases, connection)
         for entity in program.entities:
