@@ -21,7 +21,9 @@ from finalrule.runs.request import Progress
 from finalrule.runs.storage import writing
 from runs.conftest import POLICY, Stopped, Whole, content, finalrule, refused, stop
 
-STAGES = ("read", "pass-0-00000", "pass-0-00001", "pass-1", "pass-2", "clinicians")
+STAGES = (
+    "read", "pass-0", "pass-1-00000", "pass-1-00001", "pass-2", "pass-3", "clinicians"
+)  # fmt: skip
 
 
 def test_what_is_finished_is_taken_over(
@@ -33,12 +35,12 @@ def test_what_is_finished_is_taken_over(
 
     def note(stage: str, done: int, of: int) -> None:
         begun.append(stage)
-        if stage == "pass-0-00001":
+        if stage == "pass-1-00001":
             raise Stopped
 
     with pytest.raises(Stopped):
         runs.run(evaluator, nation, out, note=note)
-    assert tuple(dict.fromkeys(stage for stage in begun if stage in STAGES)) == STAGES[:3]
+    assert tuple(dict.fromkeys(stage for stage in begun if stage in STAGES)) == STAGES[:4]
     with monkeypatch.context() as patched, pytest.raises(Stopped):
         patched.setattr(Progress, "complete", stop)
         runs.run(evaluator, nation, out, resume=True)

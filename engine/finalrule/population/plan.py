@@ -140,7 +140,10 @@ def compile_population(
     group, last = 0, ""
     for step in schedule(program, wanted, scopes):
         scope = scopes[step.entity]
-        group, last = group + (bool(last) and scope != last and stored is None), scope
+        # What comes before the first units is a group of its own: those are taken in parts.
+        first = bool(making) and not any(scopes[one.step.entity] for one in making)
+        group += scope != last and (bool(last) or first) and stored is None
+        last = scope
         making.append(_make(model, step, group, packed, results, decided, wanted))
     columns = _results(making)
     for entity, name in carried:
