@@ -13,8 +13,11 @@ SNAPSHOTS = ("march_31", "june_30", "august_31")
 
 def events(units: int, clinicians: int, count: int, seed: int = 1) -> Iterator[bytes]:
     """`count` lines: units with `clinicians` each, then what changes. Scores lie around the
-    thresholds of payment year 2022, 50 and 40 % of payments, 35 and 25 % of patients."""
+    thresholds of payment year 2022, 50 and 40 % of payments, 35 and 25 % of patients; those of one
+    unit within a point or so of each other, as claims run out."""
     chance = random.Random(seed)
+    shares = [(chance.uniform(0.35, 0.55), chance.uniform(0.2, 0.36)) for _ in range(units)]
+    totals: list[tuple[str, str]] = []
     made = 0
 
     def line(kind: str, month: int, subject: dict[str, str], **more: Any) -> bytes:
@@ -38,10 +41,11 @@ def events(units: int, clinicians: int, count: int, seed: int = 1) -> Iterator[b
         if kind < 0.4:
             payments, patients = chance.randint(10**5, 10**7), chance.randint(100, 5000)
             snapshot = {"unit": f"A{unit:05d}", "snapshot": chance.choice(SNAPSHOTS)}
+            totals.append((f"e{made + 1:07d}", f"A{unit:05d}"))
             yield line("claim_totals", 9, snapshot, facts={
-                "given_attributed_payments": int(payments * chance.uniform(0.35, 0.55)),
+                "given_attributed_payments": int(payments * chance.gauss(shares[unit][0], 0.01)),
                 "given_eligible_payments": payments,
-                "given_attributed_patients": int(patients * chance.uniform(0.2, 0.36)),
+                "given_attributed_patients": int(patients * chance.gauss(shares[unit][1], 0.01)),
                 "given_eligible_patients": patients,
             })  # fmt: skip
         elif kind < 0.85:
@@ -50,5 +54,6 @@ def events(units: int, clinicians: int, count: int, seed: int = 1) -> Iterator[b
         elif kind < 0.95:
             yield line("election", 9, {"npi": npi}, facts={"elects_mips": chance.random() < 0.5})
         else:
-            target = f"e{chance.randint(1, made):07d}"
-            yield line("retraction", 9, {"unit": f"A{unit:05d}"}, retracts=target)
+            id_, of = chance.choice(totals or [("none", "A00000")])
+            # One of ten of another subject's event, which is refused.
+            yield line("retraction", 9, {"unit": of if kind < 0.995 else "B"}, retracts=id_)

@@ -100,6 +100,9 @@ def _usable(out: Path) -> Iterator[None]:
     at = (Label(Pointer(str(out), "")),)
     try:
         yield
+    except KeyboardInterrupt:
+        click.echo("what was taken stands; the same command goes on", err=True)
+        raise
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise Failure([Diagnostic(

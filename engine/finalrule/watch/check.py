@@ -4,7 +4,7 @@ way must be what comes out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -48,23 +48,38 @@ def afresh(
     model: Model, evaluator: Evaluator, store: Store, subjects: Sequence[Subject]
 ) -> Iterator[tuple[str, State]]:
     """Subjects' outcomes as they come out now, by name. A subject whose facts break a rule's
-    promise has none."""
+    promise has none, and is for those who point at it as if it were not there."""
     try:
-        yield from list(_outcomes(model, evaluator, store, subjects))
+        yield from _outcomes(model, evaluator, store, subjects)
+        return
     except Failure:
         if len(subjects) > 1:
             for subject in subjects:
                 yield from afresh(model, evaluator, store, [subject])
+            return
+    whole = WholeCase(model, store)
+    whole.record(subjects[0])
+    broken: set[int] = set()
+    for other in sorted(whole.subjects, key=lambda one: one.kind):
+        try:
+            found = _outcomes(model, evaluator, store, [other], broken)
+        except Failure:
+            broken.add(other.id)
+        else:
+            if other.id == subjects[0].id:
+                yield from found
 
 
 def _outcomes(
-    model: Model, evaluator: Evaluator, store: Store, subjects: Sequence[Subject]
-) -> Iterator[tuple[str, State]]:
-    whole = WholeCase(model, store)
+    model: Model, evaluator: Evaluator, store: Store, subjects: Sequence[Subject],
+    without: Collection[int] = (),
+) -> list[tuple[str, State]]:  # fmt: skip
+    whole = WholeCase(model, store, without)
     tops = [whole.record(subject) for subject in subjects]
     own = {record for top in tops if top is not None for record in top.walk()}
-    evaluation = evaluator.evaluate(Case(whole.root, {}, ""), model.shown)
-    yield from states(model, evaluation, own)
+    near = [kind.near for kind in model.subjects if kind.near]
+    evaluation = evaluator.evaluate(Case(whole.root, {}, ""), [*model.shown, *near])
+    return list(states(model, evaluation, own))
 
 
 def states(model: Model, evaluation: Evaluation, own: set[Record]) -> Iterator[tuple[str, State]]:
@@ -80,16 +95,18 @@ def states(model: Model, evaluation: Evaluation, own: set[Record]) -> Iterator[t
 
 
 class WholeCase:
-    """Subjects with all that they point at, whole, in one case."""
+    """Subjects with all that they point at, whole, in one case; some, by id, are left out."""
 
-    def __init__(self, model: Model, store: Store) -> None:
+    def __init__(self, model: Model, store: Store, without: Collection[int] = ()) -> None:
         self.model, self.store, self.cases = model, store, Cases(model)
         self.root = self.cases.root()
-        self._made: dict[int, Record | None] = {}
+        self.subjects: list[Subject] = []
+        self._made: dict[int, Record | None] = dict.fromkeys(without)
 
     def record(self, subject: Subject) -> Record | None:
         """The subject's own record; None where there is none."""
         if subject.id not in self._made:
+            self.subjects.append(subject)
             folded = fold(self.model, self.store.said(subject.id))
             self._made[subject.id] = self._build(folded) if folded.records else None
         return self._made[subject.id]
@@ -107,6 +124,6 @@ class WholeCase:
                 top = record
             if told.pointed is not None:
                 kind = self.model.kind_of[self.model.refers[entity]]
-                (other,) = self.store.load((self.store.subject(kind, told.pointed),))
+                (other,) = self.store.load((self.store.subject(kind, told.pointed)[0],))
                 record.refers = self.record(other)
         return top

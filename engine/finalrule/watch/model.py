@@ -29,7 +29,7 @@ KINDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "unit": {"qp_unit": ()},
     "clinician": {"eligible_clinician": ()},
     "claim_totals": {"qp_snapshot": (), "other_payer": (), "base_period_tin": ()},
-    "claim": {"beneficiary": (), "claim": ()},
+    "claim": {"beneficiary": (), "claim": (), "base_period_payment": ()},
     "participation": {"qp_participation": ()},
     "election": {"qp_unit": ("elects_mips",), "eligible_clinician": ("elects_mips",)},
     "submission": {

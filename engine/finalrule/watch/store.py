@@ -19,7 +19,6 @@ CREATE TABLE subject (
   id INTEGER PRIMARY KEY,
   kind INTEGER NOT NULL,
   keys TEXT NOT NULL,
-  latest INTEGER NOT NULL DEFAULT 0,
   known INTEGER NOT NULL DEFAULT 0,
   digest BLOB,
   determined TEXT NOT NULL DEFAULT '[]',
@@ -51,21 +50,21 @@ _said = msgspec.json.Decoder(Said).decode
 
 
 class Subject(msgspec.Struct):
-    """A subject's row: `latest` is the time of its latest event, `known` whether an event said
-    facts of its own record, `digest` that of the facts that it was determined from, `determined`
-    what it came to, `near` about how much is missing to a threshold."""
+    """A subject's row: `known` says whether an event said facts of its own record, `digest` is that
+    of the facts that it was determined from, `determined` what it came to, `near` about how much is
+    missing to a threshold."""
 
     id: int
     kind: int
     keys: str
-    latest: int
     known: int
     digest: bytes | None
     determined: str
     near: float | None
 
 
-_SUBJECT = "SELECT id, kind, keys, latest, known, digest, determined, near FROM subject"
+_FIND = "SELECT id, known FROM subject WHERE kind = ? AND keys = ?"
+_SUBJECT = "SELECT id, kind, keys, known, digest, determined, near FROM subject"
 
 
 class Store:
@@ -100,35 +99,30 @@ class Store:
 
     # --- subjects --------------------------------------------------------------------------------
 
-    def subject(self, kind: int, keys: Keys) -> int:
-        """The id of a subject, which begins here if it is not known."""
+    def subject(self, kind: int, keys: Keys) -> tuple[int, bool]:
+        """The id of a subject, which may begin here, and whether its own record is known."""
         text = encode(keys).decode()
-        row = self.run(
-            "SELECT id FROM subject WHERE kind = ? AND keys = ?", (kind, text)
-        ).fetchone()
+        row = self.run(_FIND, (kind, text)).fetchone()
         if row is not None:
-            found: int = row[0]
-            return found
+            return row[0], bool(row[1])
         made = self.run("INSERT INTO subject (kind, keys) VALUES (?, ?)", (kind, text)).lastrowid
         assert made is not None
-        return made
+        return made, False
 
     def load(self, ids: Iterable[int]) -> Iterator[Subject]:
         for number in ids:
             yield Subject(*self.run(f"{_SUBJECT} WHERE id = ?", (number,)).fetchone())
 
-    def touch(self, subject: int, at: int, own: bool) -> tuple[bool, bool]:
-        """Note an event's time; whether it is earlier than one before, and whether the subject's
-        own record was known."""
-        latest, known = self.run(
-            "SELECT latest, known FROM subject WHERE id = ?", (subject,)
-        ).fetchone()
-        if at > latest or (own and not known):
-            self.run(
-                "UPDATE subject SET latest = ?, known = ? WHERE id = ?",
-                (max(at, latest), known or own, subject),
-            )
-        return at < latest, bool(known)
+    def know(self, subject: int) -> None:
+        """Note that an event said facts of a subject's own record."""
+        self.run("UPDATE subject SET known = 1 WHERE id = ?", (subject,))
+
+    def latest(self, subject: int) -> int | None:
+        """The time of a subject's latest event; None where it has none."""
+        rows = self.run(
+            "SELECT at FROM event WHERE subject = ? ORDER BY at DESC LIMIT 1", (subject,)
+        ).fetchall()
+        return rows[0][0] if rows else None
 
     def determine(self, subject: Subject) -> None:
         """Keep what a subject was determined to be."""

@@ -53,6 +53,8 @@ class Watch:
         self.rejected = _cut(folder / REJECTED, lengths[1])
         # By subject kind: the subjects to determine, each with the events that led to it.
         self.dirty: list[dict[int, list[str]]] = [{} for _ in model.subjects]
+        # What the subjects of the kind that is being determined point at: id and view.
+        self.views: dict[tuple[str, Keys], tuple[int, View | None]] = {}
 
     def _begin(self) -> None:
         program = self.model.program
@@ -160,7 +162,7 @@ class Watch:
 
     def _apply(self, event: Event, number: int) -> None:
         store, said = self.store, encode(event.said).decode()
-        subject = store.subject(event.subject, event.said.keys[0])
+        subject, known = store.subject(event.subject, event.said.keys[0])
         there = store.event(event.id)
         if there is not None:
             if there == (subject, event.at, said):
@@ -173,12 +175,13 @@ class Watch:
         if event.said.kind == RETRACTION:
             self._retract(event, subject, said, number)
             return
+        self.counts["taken"] += 1
+        self.counts["late"] += event.at < (store.latest(subject) or event.at)
         store.add(subject, event.at, event.id, said, retracted)
         kind = self.model.subjects[event.subject]
         own = event.said.entity == kind.entity
-        late, known = store.touch(subject, event.at, own)
-        self.counts["taken"] += 1
-        self.counts["late"] += late
+        if own and not known:
+            store.know(subject)
         if not (own or known) and kind.needs_own:
             why = Refused("unknown-subject", f"no event said yet what this {kind.entity} is",
                           "kept: it counts, and those facts may still come")  # fmt: skip
@@ -226,6 +229,7 @@ class Watch:
         """Determine the subjects of a kind that were touched, in the order of their ids."""
         touched = self.dirty[kind]
         self.dirty[kind] = {}
+        self.views.clear()
         todo: list[tuple[Sequence[tuple[Subject, list[str]]], list[bytes]]] = []
 
         def shares() -> Iterator[tuple[list[bytes], list[str]]]:
@@ -258,13 +262,15 @@ class Watch:
     def _views(self, subject: Subject, folded: Folded) -> dict[tuple[str, Keys], View]:
         found = {}
         for entity, keys in folded.pointed():
-            refers = self.model.refers[entity]
-            target = self.store.subject(self.model.kind_of[refers], keys)
+            at = refers, _ = self.model.refers[entity], keys
+            if at not in self.views:
+                target, _ = self.store.subject(self.model.kind_of[refers], keys)
+                (other,) = self.store.load((target,))
+                self.views[at] = target, _derived(other.determined).view
+            target, view = self.views[at]
             self.store.points(subject.id, target)
-            (other,) = self.store.load((target,))
-            view = _derived(other.determined).view
             if view is not None:
-                found[refers, keys] = view
+                found[at] = view
         return found
 
     def _update(self, subject: Subject, answer: bytes, events: list[str]) -> None:
