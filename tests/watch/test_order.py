@@ -3,11 +3,10 @@ what a plain evaluation of all of them at once comes to, by durable-rules and wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from finalrule.watch import derive
 from finalrule.watch.derive import Deriver
 from finalrule.watch.model import Model
 from finalrule.watch.pool import Pool
-from watch.conftest import watched
+from watch.conftest import Alone, watched
 from watch.plain import Event, outcomes
 
 UNITS, NPIS = ("A1", "A2"), ("1234567893", "1992999825")
@@ -118,19 +117,6 @@ def test_any_order_of_arrival(
         known[line["outcome"]] = line["is"] and line["is"]["value"]
     now = {name: values[0] for name, (values, _) in found.outcomes.items()}
     assert {name: value for name, value in known.items() if name in now or value} == now
-
-
-class Alone:
-    """Determines as a pool does, in this process."""
-
-    def __init__(self, deriver: Deriver) -> None:
-        self.deriver = deriver
-
-    def derive(
-        self, shares: Iterable[tuple[Sequence[bytes], Sequence[str]]]
-    ) -> Iterator[list[bytes]]:
-        for messages, _ in shares:
-            yield [msgspec.json.encode(self.deriver.derive(data)) for data in messages]
 
 
 @pytest.fixture(scope="module")

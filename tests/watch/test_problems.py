@@ -3,14 +3,21 @@ others, and it is made good when they are corrected."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from finalrule.evaluate.scalar import Evaluator
-from finalrule.watch.model import model_of
+from finalrule.runtime.durable import Engine, unavailable
+from finalrule.watch.derive import Deriver
+from finalrule.watch.model import Model, model_of
 from finalrule.watch.pool import Pool
 from runtime.small import program_of
-from watch.conftest import watched
+from watch.conftest import Alone, watched
 from watch.plain import Event
+from watch.test_determinations import UNIT, totals
 
 RULES = """
 module mips.small
@@ -89,3 +96,58 @@ def test_who_points_at_a_broken_one_is_undetermined(tmp_path: Path) -> None:
     }  # fmt: skip
     assert found.determinations[-1]["events"] == ["c"]
     assert found.different == []
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "available")
+def test_nothing_is_written_on_which_two_evaluators_differ(
+    model: Model, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    """durable-rules is given a standing whose results QP and Partial QP are exchanged."""
+    deriver = Deriver(model)
+    assert deriver.engine is not None
+    names = [result.winner for result in deriver.rulesets.results["unit_standing"]]
+    exchanged = {names.index("qp") + 1: names.index("partial_qp") + 1}
+    exchanged.update({new: old for old, new in exchanged.items()})
+    wrong = [
+        msgspec.structs.replace(
+            ruleset,
+            rules=tuple(
+                msgspec.structs.replace(rule, result=exchanged.get(rule.result, rule.result))
+                if rule.determination == "unit_standing"
+                else rule
+                for rule in ruleset.rules
+            ),
+        )
+        for ruleset in deriver.rulesets.rulesets
+    ]
+    deriver.engine = Engine(wrong)
+    found = watched(model, evaluator, Alone(deriver), tmp_path, [[UNIT], [totals("t1", 500)]])
+    assert found.outcomes == {}
+    last = found.determinations[-1]
+    assert last["is"] is None and last["events"] == ["t1"]
+    assert last["problem"].startswith("two evaluators differ on `unit_standing[")
+    assert "qp by qp, but by durable-rules partial_qp by partial_qp" in last["problem"]
+
+
+class Counting(Alone):
+    """How many messages are determined."""
+
+    count = 0
+
+    def derive(
+        self, shares: Iterable[tuple[Sequence[bytes], Sequence[str]]]
+    ) -> Iterator[list[bytes]]:
+        for answers in super().derive(shares):
+            self.count += len(answers)
+            yield answers
+
+
+def test_who_has_no_other_facts_is_not_determined_again(
+    model: Model, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    counting = Counting(Deriver(model))
+    late = {**totals("t0", 100), "at": "2020-01-01T00:00:00Z"}
+    same = {**totals("t2", 500), "at": "2020-06-01T00:00:00Z"}
+    batches = [[UNIT, totals("t1", 500)], [late], [same]]
+    found = watched(model, evaluator, counting, tmp_path, batches)
+    assert (found.counts["taken"], counting.count) == (4, 1)
