@@ -77,7 +77,7 @@ def test_a_broken_promise_is_its_subjects_alone(tmp_path: Path) -> None:
         "subject": {"unit": "C"}, "problem": problem, "events": ["e"],
     }  # fmt: skip
     assert said[5]["outcome"] == "large[A]" and said[5]["is"]["value"] == "no"
-    assert found.counts["problems"] == 1
+    assert found.counts["problem:outcome-out-of-bounds"] == 1
     assert found.outcomes == {"large[A]": (("no",), "large"), "large[B]": (("no",), "large")}
     assert found.different == []
 
@@ -126,6 +126,7 @@ def test_nothing_is_written_on_which_two_evaluators_differ(
     last = found.determinations[-1]
     assert last["is"] is None and last["events"] == ["t1"]
     assert last["problem"].startswith("two evaluators differ on `unit_standing[")
+    assert found.counts["problem:evaluators-differ"] == 1
     assert "qp by qp, but by durable-rules partial_qp by partial_qp" in last["problem"]
 
 

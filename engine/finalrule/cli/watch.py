@@ -54,8 +54,9 @@ def watch(
       tail -F events.jsonl | finalrule watch - --policy 2020-final --out watch
 
     Exit codes: 0; 1 interrupted; 2 the policy or the input has errors, or the folder cannot be
-    used; 4 --check found a difference.
+    used; 4 two evaluators differ, or --check found a difference.
     """
+    from finalrule.runtime.compare import DIFFERENCE
     from finalrule.runtime.durable import unavailable
     from finalrule.watch.check import differences
     from finalrule.watch.model import model_of
@@ -90,7 +91,7 @@ def watch(
             click.echo("\ndetermined again at once: the same")
     for name in wrong[:10]:
         click.echo(f"determined again at once, {name} is another", err=True)
-    if wrong:
+    if wrong or DIFFERENCE in found.problems:
         sys.exit(4)
 
 

@@ -38,12 +38,13 @@ class Outcome(msgspec.Struct, array_like=True):
 
 class Derived(msgspec.Struct, array_like=True):
     """What a subject comes to. `near`: what is missing to a threshold, as `n/d`. `problem` says why
-    nothing was determined; then there is no more."""
+    nothing was determined, `code` which error it is; then there is no more."""
 
     outcomes: list[Outcome] = []
     view: View | None = None
     near: str | None = None
     problem: str = ""
+    code: str = ""
 
 
 class Deriver:
@@ -74,7 +75,8 @@ class Deriver:
             if self.engine is not None:
                 self._check(evaluation, given, self.engine)
         except Failure as failure:
-            return Derived(problem="; ".join(one.message for one in failure.diagnostics))
+            said = "; ".join(one.message for one in failure.diagnostics)
+            return Derived(problem=said, code=failure.diagnostics[0].code)
         outcomes = [
             self._outcome(rule, frame, decision)
             for (rule, frame), decision in evaluation.decisions.items()

@@ -43,6 +43,8 @@ CREATE TABLE points (
 ) WITHOUT ROWID;
 """
 FORMAT = "watch.v1"
+# What the counts of subjects of which nothing is determined begin with; the error's code follows.
+PROBLEM = "problem:"
 _CACHE_KIB = 65536
 
 encode = msgspec.json.Encoder(order="deterministic").encode

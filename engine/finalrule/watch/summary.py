@@ -17,14 +17,14 @@ from finalrule.values import show
 from finalrule.watch.check import WholeCase
 from finalrule.watch.derive import Derived
 from finalrule.watch.model import NEAR, Model, model_of
-from finalrule.watch.store import Store, Subject
+from finalrule.watch.store import PROBLEM, Store, Subject
 
 FORMAT = "watch-summary.v1"
 # What is told of a unit that is near: its own, then by the records below it.
 MISSING = ("unit_shortfall", "nearest_method", "payment_score_missing", "payments_missing",
            "patient_score_missing", "patients_missing")  # fmt: skip
 
-_COUNTED = ("lines", "taken", "late", "retracted", "determinations", "problems")
+_COUNTED = ("lines", "taken", "late", "retracted", "determinations")
 
 _derived = msgspec.json.Decoder(Derived).decode
 _keys = msgspec.json.Decoder(list[str]).decode
@@ -42,7 +42,8 @@ class Near(msgspec.Struct):
 
 class Summary(msgspec.Struct):
     """`answers` counts events by answer; `waiting` are retractions whose event did not come yet;
-    `subjects` counts those that have records, by entity; `outcomes` counts values by rule."""
+    `subjects` counts those that have records, by entity; `problems` those of which
+    nothing is determined, by error; `outcomes` counts values by rule."""
 
     format: str
     policy: str
@@ -53,8 +54,8 @@ class Summary(msgspec.Struct):
     retracted: int
     waiting: int
     determinations: int
-    problems: int
     answers: dict[str, int]
+    problems: dict[str, int]
     subjects: dict[str, int] = {}
     outcomes: dict[str, dict[str, int]] = {}
     near: list[Near] = []
@@ -66,9 +67,20 @@ def summarize(model: Model, store: Store) -> Summary:
     ((waiting,),) = store.run("SELECT count(*) FROM retraction WHERE waits")
     numbers = {name: counts.get(name, 0) for name in _COUNTED}
     answers = {name: counts[name] for name in sorted(counts) if " " in name}
+    problems = {
+        name.removeprefix(PROBLEM): counts[name]
+        for name in sorted(counts)
+        if name.startswith(PROBLEM) and counts[name]
+    }
     program = model.program
     return Summary(
-        FORMAT, program.policy, program.digest, **numbers, waiting=waiting, answers=answers
+        FORMAT,
+        program.policy,
+        program.digest,
+        **numbers,
+        waiting=waiting,
+        answers=answers,
+        problems=problems,
     )
 
 
@@ -138,8 +150,8 @@ def text_of(summary: Summary) -> Iterator[str]:
         yield f"  {answer:<8} {count:>9,}  {reason}"
     if summary.waiting:
         yield f"  {summary.waiting:,} retractions wait for their event"
-    if summary.problems:
-        yield f"  {summary.problems:,} subjects have facts with which nothing can be determined"
+    for code, count in summary.problems.items():
+        yield f"  {count:,} subjects of which nothing is determined: {code}"
     for name, count in summary.subjects.items():
         yield (
             f"\n{name}: {count:,}" if name == next(iter(summary.subjects)) else f"{name}: {count:,}"

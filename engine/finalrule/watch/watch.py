@@ -26,7 +26,7 @@ from finalrule.watch.derive import Derived
 from finalrule.watch.event import MAXIMUM_LINE, Event, Reader, Refused
 from finalrule.watch.model import RETRACTION, Model
 from finalrule.watch.pool import Pool
-from finalrule.watch.store import FORMAT, Store, Subject, encode
+from finalrule.watch.store import FORMAT, PROBLEM, Store, Subject, encode
 
 STATE, DETERMINATIONS, REJECTED = "state.sqlite", "determinations.jsonl", "rejected.jsonl"
 _SHARE = 64
@@ -279,7 +279,9 @@ class Watch:
         after = _derived(answer)
         if text != subject.determined:
             before = _derived(subject.determined)
-            self.counts["problems"] += bool(after.problem) - bool(before.problem)
+            for code, change in ((before.code, -1), (after.code, 1)):
+                if code:
+                    self.counts[f"{PROBLEM}{code}"] += change
             for line in self.changes.lines(
                 subject.kind, _keys(subject.keys), before, after, events
             ):
