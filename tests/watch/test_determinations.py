@@ -158,3 +158,36 @@ def test_two_events_of_one_batch_are_both_named(after: Any) -> None:
     found = after([*BEGIN, totals("t1", 100)], both)
     assert found.changes("unit_standing") == [(None, "neither"), ("neither", "qp")]
     assert found.determinations[-1]["events"] == ["t2", "t3"]
+
+
+def test_totals_from_claims(after: Any) -> None:
+    """Of four beneficiaries one is attributed (25 %: Partial QP by patients). $500 of $1,000 are
+    50 %; with the dollar that a correction takes off, $499 of $999 are less. Without totals and
+    claims it was undetermined."""
+    eligible = {
+        "in_medicare_advantage_or_cost_plan": False, "medicare_is_secondary_payer": False,
+        "in_parts_a_and_b": True, "at_least_18": True, "united_states_resident": True,
+    }  # fmt: skip
+
+    def beneficiary(name: str, listed: bool) -> Event:
+        return event(
+            name, "claim", {"unit": "A1", "beneficiary_id": name}, **eligible,
+            on_list_march_31=listed,
+        )  # fmt: skip
+
+    def claim(id_: str, beneficiary: str, paid: int, at: str = "") -> Event:
+        return event(
+            id_, "claim", {"unit": "A1", "beneficiary_id": beneficiary, "claim_id": "1"}, at,
+            kind="covered_professional_service", service_date="2020-02-01",
+            processed_on="2020-03-01", paid=paid, evaluation_and_management=True,
+        )  # fmt: skip
+
+    names = ("B1", "B2", "B3", "B4")
+    found = after(
+        [*BEGIN, event("s", "claim_totals", {"unit": "A1", "snapshot": "march_31"})],
+        [claim("c1", "B1", 500), *(beneficiary(name, name == "B1") for name in names),
+         claim("c2", "B2", 500), claim("c3", "B3", 0), claim("c4", "B4", 0)],
+        [claim("c5", "B1", 499, "2020-06-01T00:00:00Z")],
+    )  # fmt: skip
+    assert found.changes("unit_standing") == [(None, None), (None, "qp"), ("qp", "partial_qp")]
+    assert found.outcomes[f"qp_status[{FIRST}]"][0] == ("partial_qp",)
