@@ -207,3 +207,42 @@ def test_smaller_cases_keep_their_references(rules: Small) -> None:
 
 def _gives(rules: Small, case: Case, value: int) -> bool:
     return Fraction(value) in values(rules.evaluator.evaluate(case), "read")
+
+
+def test_of_several_references_that_which_leads_there_is_needed() -> None:
+    """A record and what it stands below may both point at nothing, at records of two kinds."""
+    rules = small("""entity program
+entity model of program
+  key id: code
+fact model.advanced: yes_no may be unknown
+entity arrangement of program
+  key id: code
+fact arrangement.advanced: yes_no may be unknown
+entity unit of program refers to model
+  key id: code
+entity payer of unit refers to arrangement
+  key id: code
+rule through_arrangement for payer: yes_no
+  cites "42 CFR 414.1440"
+  clause found: arrangement.advanced always
+rule determined for arrangement: yes_no
+  cites "42 CFR 414.1420"
+  clause found: advanced always
+rule through_rule for payer: yes_no
+  cites "42 CFR 414.1440"
+  clause found: determined always
+rule through_model for payer: yes_no
+  cites "42 CFR 414.1415"
+  clause found: model.advanced always
+""")
+    root = Record("program", {})
+    payer = record(record(root, "unit", id="A"), "payer", id="X")
+    evaluation = rules.evaluator.evaluate(Case(root, {}, ""))
+    (frame,) = evaluation.frames_of("payer")
+    assert evaluation.records[frame] is payer
+    for rule, needed in (
+        ("through_arrangement", "payer[A,X].arrangement"),
+        ("through_rule", "payer[A,X].arrangement"),
+        ("through_model", "unit[A].model"),
+    ):
+        assert needs(evaluation.value(rule, frame)) == {needed}

@@ -181,7 +181,7 @@ class _Curve:
         declared = self.known.entities[entity]
         parent = self._record(declared.parent) if declared.parent else None
         refers = self._record(declared.refers) if declared.refers else None
-        return Frame(entity, (), {}, parent, refers, declared.refers)
+        return Frame(entity, (), {}, parent, refers)
 
     def _value(self, frame: Frame, expr: ir.Expr | None) -> Fraction:
         lets = {name: prepare(value, self.context) for name, value in self.lets.items()}

@@ -33,8 +33,9 @@ class Frame:
     `facts` holds what is known, `outcomes` what rules gave (by rule and output), `up` the frames of
     the record's own entity, of its ancestors and of what one of them points at (`refers`) with its
     ancestors, `below` those of its descendants by entity, `lets` the lets of the rule that is being
-    evaluated. `nowhere` names the references on the way that point at nothing: `entity[keys].other`
-    with `referred`, the entity that this one's records refer to, for the other.
+    evaluated. `nowhere` names the references on the way that point at nothing, `entity[keys].other`,
+    by the entities that would be read through them; `referred` are those of this record's own, the
+    entity that it refers to first.
     """
 
     __slots__ = (
@@ -48,7 +49,7 @@ class Frame:
         facts: dict[str, Value],
         parent: Frame | None,
         refers: Frame | None = None,
-        referred: str = "",
+        referred: Sequence[str] = (),
     ) -> None:
         self.entity, self.path, self.facts = entity, path, facts
         self.parent, self.refers = parent, refers
@@ -58,11 +59,13 @@ class Frame:
         self.up: dict[str, Frame] = {
             **(refers.up if refers else {}), **(parent.up if parent else {}), entity: self
         }  # fmt: skip
-        self.nowhere: frozenset[str] = frozenset()
+        self.nowhere: dict[str, frozenset[str]] = {}
         for other in (parent, refers):
-            self.nowhere |= other.nowhere if other else frozenset()
-        if referred and refers is None:
-            self.nowhere |= {self.label(referred)}
+            for name, labels in other.nowhere.items() if other else ():
+                self.nowhere[name] = self.nowhere.get(name, frozenset()) | labels
+        for name in referred if refers is None else ():
+            own = frozenset((self.label(referred[0]),))
+            self.nowhere[name] = self.nowhere.get(name, frozenset()) | own
         ancestor = parent
         while ancestor is not None:
             ancestor.below.setdefault(entity, []).append(self)
@@ -95,11 +98,13 @@ class Catalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What does not change from record to record: figures, rounding rules, catalogues."""
+    """What does not change from record to record: figures, rounding rules, catalogues, and which
+    entity each rule is for, where records may refer to none."""
 
     parameters: Mapping[str, ir.Parameter]
     roundings: Mapping[str, ir.Rounding]
     catalogues: Mapping[str, Catalogue] = field(default_factory=dict)
+    entities: Mapping[str, str] = field(default_factory=dict)
 
 
 Run = Callable[[Frame], Known]
@@ -154,7 +159,7 @@ class _Prepare:
             case ir.Fact(entity=entity, name=name):
                 return _fact(entity, name)
             case ir.Outcome():
-                return _outcome(expr)
+                return _outcome(expr, self.context.entities.get(expr.rule, ""))
             case ir.Let(name=name):
                 return self._let(name)
             case ir.Compare():
@@ -231,14 +236,14 @@ def _fact(entity: str, name: str) -> Run:
     def fact(frame: Frame) -> Known:
         owner = frame.up.get(entity)
         if owner is None:
-            return Unknown(frame.nowhere)
+            return Unknown(frame.nowhere[entity])
         found = owner.facts.get(name)
         return Unknown(frozenset((owner.label(name),))) if found is None else found
 
     return fact
 
 
-def _outcome(expr: ir.Outcome) -> Run:
+def _outcome(expr: ir.Outcome, entity: str) -> Run:
     wanted = (expr.rule, expr.output)
 
     def outcome(frame: Frame) -> Known:
@@ -249,8 +254,8 @@ def _outcome(expr: ir.Outcome) -> Run:
             found = other.outcomes.get(wanted)
             if found is not None:
                 return found
-        if frame.nowhere:
-            return Unknown(frame.nowhere)
+        if entity in frame.nowhere:
+            return Unknown(frame.nowhere[entity])
         raise KeyError(wanted)
 
     return outcome

@@ -87,11 +87,13 @@ class Evaluator:
             {parameter.name: parameter for parameter in program.parameters},
             {rounding.name: rounding for rounding in program.roundings},
             catalogues,
+            {rule.name: rule.entity for rule in program.rules},
         )
         self.rules = {rule.name: rule for rule in program.rules}
         self.parents = {entity.name: entity.parent for entity in program.entities}
         self.keys = {entity.name: entity.keys for entity in program.entities}
         self.referred = {entity.name: entity.refers for entity in program.entities}
+        self._reached = {name: self._readable(target) for name, target in self.referred.items()}
         self._decide: dict[str, Decide] = {}
         self._selects: dict[str, _Select] = {}
         self._needs: dict[str, tuple[str, ...]] = {}
@@ -200,7 +202,16 @@ class Evaluator:
             for key in self.keys[record.entity]
         )
         path = (*(parent.path if parent else ()), *own)
-        return Frame(record.entity, path, facts, parent, refers, self.referred[record.entity])
+        return Frame(record.entity, path, facts, parent, refers, self._reached[record.entity])
+
+    def _readable(self, entity: str) -> tuple[str, ...]:
+        """What is read through a record of an entity: itself, and what stands above it or is
+        referred to on the way."""
+        found = [entity] if entity else []
+        for name in found:  # grows
+            above = (self.parents[name], self.referred[name])
+            found.extend(one for one in above if one and one not in found)
+        return tuple(found)
 
     def _decide_all(
         self,

@@ -83,6 +83,7 @@ class Conditions:
         self.context = Context(
             {parameter.name: parameter for parameter in self.program.parameters},
             {rounding.name: rounding for rounding in self.program.roundings},
+            entities={rule.name: rule.entity for rule in self.program.rules},
         )
         for rule in self.program.rules:
             self._name_codes(rule)
