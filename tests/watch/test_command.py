@@ -50,9 +50,11 @@ def test_summary(stream: Path, tmp_path: Path) -> None:
         "  qp_status: partial_qp 2\n"
         "  partial_qp_elects: no 2\n\n"
     )
-    *_, row, _, last = table.splitlines()
+    *_, row, _, clinicians, first, second, _, last = table.splitlines()
     assert row.split() == ["A1", "0.1%", "2", "march_31", "payment_amount", "0.1%", "$1.00",
                            "34%", "34"]  # fmt: skip
+    assert clinicians == "Clinicians of these units, and what is missing to each"
+    assert (first, second) == ("  1234567893  0.1%", "  1992999825  0.1%")
     assert last == "determined again at once: the same"
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
 
 import msgspec
 
 from finalrule.columns import columns
 from finalrule.core.expressions import Unknown
+from finalrule.diagnostics import Failure
 from finalrule.evaluate.outcomes import output_types
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.facts.case import Case
@@ -24,7 +27,11 @@ FORMAT = "watch-summary.v1"
 MISSING = ("unit_shortfall", "nearest_method", "payment_score_missing", "payments_missing",
            "patient_score_missing", "patients_missing")  # fmt: skip
 
+# What is missing to a clinician, through whichever unit it is least.
+OF_ONE = "qp_shortfall"
 _COUNTED = ("lines", "taken", "late", "retracted", "determinations")
+
+_NEAREST = "SELECT id FROM subject WHERE near > 0 AND near < 1 ORDER BY near, id LIMIT ?"
 
 _derived = msgspec.json.Decoder(Derived).decode
 _keys = msgspec.json.Decoder(list[str]).decode
@@ -43,7 +50,8 @@ class Near(msgspec.Struct):
 class Summary(msgspec.Struct):
     """`answers` counts events by answer; `waiting` are retractions whose event did not come yet;
     `subjects` counts those that have records, by entity; `problems` those of which
-    nothing is determined, by error; `outcomes` counts values by rule."""
+    nothing is determined, by error; `outcomes` counts values by rule; `near` are units,
+    `clinicians` some of those who point at them."""
 
     format: str
     policy: str
@@ -59,6 +67,7 @@ class Summary(msgspec.Struct):
     subjects: dict[str, int] = {}
     outcomes: dict[str, dict[str, int]] = {}
     near: list[Near] = []
+    clinicians: list[Near] = []
 
 
 def summarize(model: Model, store: Store) -> Summary:
@@ -99,26 +108,49 @@ def describe(summary: Summary, model: Model, store: Store, evaluator: Evaluator,
     summary.outcomes = {
         rule: dict(outcomes[rule].most_common()) for rule in model.rules if rule in outcomes
     }
-    summary.near = list(_near(store, evaluator, most))
+    told = [rule.name for rule in evaluator.program.rules if rule.name in (*MISSING, OF_ONE)]
+    if told:
+        near = model_of(evaluator.program, told)
+        units = [row[0] for row in store.run(_NEAREST, (most,))]
+        summary.near = [
+            one for subject in store.load(units) for one in _told(near, evaluator, store, subject)
+        ]
+        who = dict.fromkeys(one for unit in units for one in store.pointing(unit))
+        found = (one for id_ in who for one in _of_one(near, evaluator, store, id_))
+        summary.clinicians = list(islice(found, most))
 
 
-def _near(store: Store, evaluator: Evaluator, most: int) -> Iterator[Near]:
-    told = [rule.name for rule in evaluator.program.rules if rule.name in MISSING]
-    if not told:
+def _of_one(model: Model, evaluator: Evaluator, store: Store, id_: int) -> Iterator[Near]:
+    """What is missing to a subject that points at a unit which is near; nothing where it has what
+    it needs through another one."""
+    (subject,) = store.load((id_,))
+    whole = WholeCase(model, store)
+    own = whole.record(subject)
+    rule = model.rules.get(OF_ONE)
+    if own is None or rule is None or rule.entity != own.entity:
         return
-    rows = store.run(
-        "SELECT id FROM subject WHERE near > 0 AND near < 1 ORDER BY near, id LIMIT ?", (most,)
-    ).fetchall()
-    model = model_of(evaluator.program, told)
-    for subject in store.load([row[0] for row in rows]):
-        yield _told(model, evaluator, store, subject)
+    try:
+        evaluation = evaluator.evaluate(Case(whole.root, {}, ""), model.shown)
+    except Failure:  # of something that it points at nothing is determined
+        return
+    value = next(
+        decision.values[""] for (name, frame), decision in evaluation.decisions.items()
+        if name == OF_ONE and evaluation.records[frame] is own
+    )  # fmt: skip
+    if isinstance(value, Fraction) and 0 < value < 1:
+        named = dict(zip(model.keys[own.entity], _keys(subject.keys), strict=True))
+        yield Near(named, show(value, output_types(rule)[""]), 0, [])
 
 
-def _told(model: Model, evaluator: Evaluator, store: Store, subject: Subject) -> Near:
+def _told(model: Model, evaluator: Evaluator, store: Store, subject: Subject) -> Iterator[Near]:
+    """What is missing to a subject, and for each of its records."""
     whole = WholeCase(model, store)
     own = whole.record(subject)
     assert own is not None
-    evaluation = evaluator.evaluate(Case(whole.root, {}, ""), model.shown)
+    try:
+        evaluation = evaluator.evaluate(Case(whole.root, {}, ""), model.shown)
+    except Failure:
+        return
     frames = {record: frame for frame, record in evaluation.records.items()}
     records = []
     for record in own.walk():
@@ -135,7 +167,7 @@ def _told(model: Model, evaluator: Evaluator, store: Store, subject: Subject) ->
     ((pointing,),) = store.run("SELECT count(*) FROM points WHERE target = ?", (subject.id,))
     named = dict(zip(model.keys[own.entity], _keys(subject.keys), strict=True))
     missing = records.pop(0)[NEAR[own.entity]]
-    return Near(named, missing, pointing, records)
+    yield Near(named, missing, pointing, records)
 
 
 def text_of(summary: Summary) -> Iterator[str]:
@@ -161,6 +193,11 @@ def text_of(summary: Summary) -> Iterator[str]:
     if summary.near:
         yield "\nNearest to a QP threshold that they do not meet"
         yield from (line for shown in columns(list(_rows(summary.near)), 2) for line in shown)
+    if summary.clinicians:
+        yield "\nClinicians of these units, and what is missing to each"
+        yield from (
+            f"  {' '.join(one.subject.values())}  {one.missing}" for one in summary.clinicians
+        )
 
 
 def _rows(near: Sequence[Near]) -> Iterator[list[str]]:
