@@ -34,7 +34,8 @@ class Frame:
     the record's own entity, of its ancestors and of what one of them points at (`refers`) with its
     ancestors, `below` those of its descendants by entity, `lets` the lets of the rule that is being
     evaluated. `nowhere` names the references on the way that point at nothing: `entity[keys].other`
-    with `referred`, the entity that this one's records refer to, for the other.
+    with `referred`, the entity that this one's records refer to, for the other; with each the
+    entities that it would lead to (`led`).
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Frame:
         parent: Frame | None,
         refers: Frame | None = None,
         referred: str = "",
+        led: frozenset[str] | None = None,
     ) -> None:
         self.entity, self.path, self.facts = entity, path, facts
         self.parent, self.refers = parent, refers
@@ -58,15 +60,19 @@ class Frame:
         self.up: dict[str, Frame] = {
             **(refers.up if refers else {}), **(parent.up if parent else {}), entity: self
         }  # fmt: skip
-        self.nowhere: frozenset[str] = frozenset()
+        self.nowhere: dict[str, frozenset[str]] = {}
         for other in (parent, refers):
-            self.nowhere |= other.nowhere if other else frozenset()
+            self.nowhere |= other.nowhere if other else {}
         if referred and refers is None:
-            self.nowhere |= {self.label(referred)}
+            self.nowhere[self.label(referred)] = led or frozenset((referred,))
         ancestor = parent
         while ancestor is not None:
             ancestor.below.setdefault(entity, []).append(self)
             ancestor = ancestor.parent
+
+    def missing(self, entity: str) -> frozenset[str]:
+        """The references that point at nothing and would lead to a record of an entity."""
+        return frozenset(label for label, led in self.nowhere.items() if entity in led)
 
     def label(self, fact: str) -> str:
         """A fact of this record or what it refers to, as messages name it."""
@@ -95,14 +101,30 @@ class Catalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What does not change from record to record: figures, rounding rules, catalogues."""
+    """What does not change from record to record: figures, rounding rules, catalogues, the entity
+    of each rule."""
 
     parameters: Mapping[str, ir.Parameter]
     roundings: Mapping[str, ir.Rounding]
     catalogues: Mapping[str, Catalogue] = field(default_factory=dict)
+    entities: Mapping[str, str] = field(default_factory=dict)
 
 
 Run = Callable[[Frame], Known]
+
+
+def leads(entities: Iterable[ir.Entity]) -> dict[str, frozenset[str]]:
+    """To records of which entities a record of each leads: its own, of those above it, and of what
+    one of them refers to."""
+    declared = {one.name: one for one in entities}
+
+    def led(name: str) -> frozenset[str]:
+        one = declared[name]
+        return frozenset((name,)).union(
+            *(led(next_) for next_ in (one.parent, one.refers) if next_)
+        )
+
+    return {name: led(name) for name in declared}
 
 
 def places_of(places: int, unit: Unit) -> int:
@@ -154,7 +176,7 @@ class _Prepare:
             case ir.Fact(entity=entity, name=name):
                 return _fact(entity, name)
             case ir.Outcome():
-                return _outcome(expr)
+                return _outcome(expr, self.context)
             case ir.Let(name=name):
                 return self._let(name)
             case ir.Compare():
@@ -231,14 +253,15 @@ def _fact(entity: str, name: str) -> Run:
     def fact(frame: Frame) -> Known:
         owner = frame.up.get(entity)
         if owner is None:
-            return Unknown(frame.nowhere)
+            return Unknown(frame.missing(entity))
         found = owner.facts.get(name)
         return Unknown(frozenset((owner.label(name),))) if found is None else found
 
     return fact
 
 
-def _outcome(expr: ir.Outcome) -> Run:
+def _outcome(expr: ir.Outcome, context: Context) -> Run:
+    entity = context.entities.get(expr.rule, "")
     wanted = (expr.rule, expr.output)
 
     def outcome(frame: Frame) -> Known:
@@ -250,7 +273,7 @@ def _outcome(expr: ir.Outcome) -> Run:
             if found is not None:
                 return found
         if frame.nowhere:
-            return Unknown(frame.nowhere)
+            return Unknown(frame.missing(entity))
         raise KeyError(wanted)
 
     return outcome

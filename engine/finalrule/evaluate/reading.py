@@ -111,14 +111,14 @@ class Reading:
         for fact in reads.facts:
             owner = frame.up.get(fact.entity)
             if owner is None:
-                self._nowhere(frame)
+                self._nowhere(frame, fact.entity)
                 continue
             entry = self.traced.fact(owner, fact.name)
             self._facts[fact.entity, entry["name"]] = entry
         for rule, entity in reads.outcomes:
             found = frame.up.get(entity)
             if found is None:
-                self._nowhere(frame)
+                self._nowhere(frame, entity)
             else:
                 self.outcomes[rule, found] = None
         for name in reads.parameters:
@@ -132,9 +132,9 @@ class Reading:
         for aggregate in reads.aggregates:
             self._aggregate(aggregate, frame)
 
-    def _nowhere(self, frame: Frame) -> None:
+    def _nowhere(self, frame: Frame, entity: str) -> None:
         """Note that a record points at nothing where what it refers to would be read."""
-        for name in frame.nowhere:
+        for name in sorted(frame.missing(entity)):
             self._facts[frame.entity, name] = {"name": name, "text": "points at no record"}
 
     def let(self, name: str, frame: Frame) -> None:

@@ -18,6 +18,7 @@ from finalrule.core.expressions import (
     Run,
     Unknown,
     constant_value,
+    leads,
     needs_of,
     places_of,
     prepare,
@@ -87,7 +88,9 @@ class Evaluator:
             {parameter.name: parameter for parameter in program.parameters},
             {rounding.name: rounding for rounding in program.roundings},
             catalogues,
+            {rule.name: rule.entity for rule in program.rules},
         )
+        self.leads = leads(program.entities)
         self.rules = {rule.name: rule for rule in program.rules}
         self.parents = {entity.name: entity.parent for entity in program.entities}
         self.keys = {entity.name: entity.keys for entity in program.entities}
@@ -127,8 +130,11 @@ class Evaluator:
         wanted = set(rules)
         for rule in self.program.rules:
             if rule.name in wanted:
-                frames = evaluation.frames_of(rule.entity)
-                self._decide_all(rule, frames, {}, "", evaluation)
+                self.once_more(evaluation, rule, evaluation.frames_of(rule.entity))
+
+    def once_more(self, evaluation: Evaluation, rule: ir.AnyRule, frames: list[Frame]) -> None:
+        """Decide a rule again, given all frames of its entity. Raises Failure as `evaluate`."""
+        self._decide_all(rule, frames, {}, "", evaluation)
 
     def decide(
         self,
@@ -200,7 +206,8 @@ class Evaluator:
             for key in self.keys[record.entity]
         )
         path = (*(parent.path if parent else ()), *own)
-        return Frame(record.entity, path, facts, parent, refers, self.referred[record.entity])
+        referred = self.referred[record.entity]
+        return Frame(record.entity, path, facts, parent, refers, referred, self.leads.get(referred))
 
     def _decide_all(
         self,
