@@ -207,3 +207,34 @@ def test_smaller_cases_keep_their_references(rules: Small) -> None:
 
 def _gives(rules: Small, case: Case, value: int) -> bool:
     return Fraction(value) in values(rules.evaluator.evaluate(case), "read")
+
+
+def test_of_two_references_that_point_at_nothing_the_one_that_would_lead_there_is_needed() -> None:
+    """A unit points at a model, each of its parts at a deal: for what a deal came to, the model of
+    the unit is not needed."""
+    rules = small("""entity program
+entity model of program
+  key id: code
+fact model.good: yes_no required
+entity deal of program
+  key id: code
+fact deal.signed: yes_no required
+entity unit of program refers to model
+  key id: code
+entity part of unit refers to deal
+  key id: code
+rule settled for deal: yes_no
+  cites "42 CFR 414.1405"
+  clause settled: signed always
+rule of_deal for part: yes_no
+  cites "42 CFR 414.1405"
+  clause of_deal: settled always
+rule of_fact for part: yes_no
+  cites "42 CFR 414.1405"
+  clause of_fact: deal.signed always
+""")
+    root = Record("program", {})
+    record(record(root, "unit", id="u"), "part", id="p")
+    found = rules.evaluator.evaluate(Case(root, {"case": "test"}, ""))
+    for rule in ("of_deal", "of_fact"):
+        assert needs(values(found, rule)[0]) == {"part[u,p].deal"}
