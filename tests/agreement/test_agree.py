@@ -7,15 +7,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlglot import exp
 
 from finalrule.agreement.bench import Bench
 from finalrule.agreement.processes import agree
 from finalrule.agreement.reached import unreached
+from finalrule.agreement.sql import SqlReader
 from finalrule.core import ir
 from finalrule.diagnostics import Failure
+from finalrule.evaluate.neighbours import ALONE
 from finalrule.evaluate.outcomes import winners
 from finalrule.load import load_program
 from finalrule.places import policies_root
+from finalrule.population import sql
 from finalrule.runtime.durable import unavailable
 from runtime.small import ELIGIBILITY, FIGURES, program_of
 
@@ -110,3 +114,37 @@ def test_catalogues_that_cannot_be_opened_are_an_error(program: ir.Program, fold
     missing = ir.Catalogue("none", (), (), None, "", program.entities[0].place, path="none.csv")
     with pytest.raises(Failure, match="none"):
         agree(msgspec.structs.replace(program, catalogues=(missing,)), folder, 10, 1, READERS, 1)
+
+
+def test_neighbours_are_compared_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQL that is wrong where a fact turns is found out by families of neighbours: in each case
+    that another reading would find it in."""
+    rules = """
+module mips.turning
+entity unit
+  describe "A unit"
+fact unit.a: count[0..100]
+  required
+  describe "A"
+fact unit.b: count[0..100]
+  required
+  describe "B"
+rule turning for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause low: no when a < 20
+  clause high: yes when a >= 20
+"""
+    made = program_of(tmp_path, rules)
+    bench = Bench(made, tmp_path, ["duckdb"])
+    (reader,) = bench.readers
+    assert isinstance(reader, SqlReader)
+    for one in reader.plan.passes:
+        for literal in one.query.find_all(exp.Literal):
+            if literal.name == "20":
+                literal.replace(sql.number(21))
+    monkeypatch.setattr(SqlReader, "narrowed", lambda self, rule: self)
+    numbers = range(ALONE, ALONE + 400)
+    found = bench.run(1, numbers, nothing)
+    members = [one.case.root for one in bench.families.members(1, numbers)]
+    wrong = sum(one.facts["a"].value == 20 for one in members)
+    assert wrong > 5 and list(found.times.values()) == [wrong]

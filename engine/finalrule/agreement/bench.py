@@ -12,12 +12,14 @@ from finalrule.agreement.durable import DurableReader
 from finalrule.agreement.readers import Difference, Fault, Reader
 from finalrule.agreement.sql import OnDuckDB, OnSpark, SqlReader
 from finalrule.core import ir
+from finalrule.core.expressions import Frame
 from finalrule.core.walk import reads
 from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.evaluate.catalogues import TypedCatalogue, open_catalogues
 from finalrule.evaluate.generate import Generator
 from finalrule.evaluate.made_up import with_made_up
-from finalrule.evaluate.scalar import Evaluator
+from finalrule.evaluate.neighbours import Families, Following, Member
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.shrink import case_text, shrink_by
 from finalrule.evaluate.steer import Cases
 from finalrule.evaluate.thresholds import find_thresholds
@@ -26,7 +28,7 @@ from finalrule.runtime.compare import DIFFERENCE
 
 # The readers, each with how many cases it is given at a time: an engine of SQL takes seconds to
 # plan its queries, for one case as for thousands.
-BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 4000, "spark": 5_000}
+BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 8000, "spark": 5000}
 # Of each kind of finding, so many cases are made small.
 _MADE_SMALL = 3
 
@@ -80,6 +82,14 @@ class Agreement:
             self.findings[kind] = finding
 
 
+@dataclass(slots=True)
+class _Last:
+    """A case as it was evaluated, with how often each rule was decided by each winner."""
+
+    evaluation: Evaluation
+    won: Counter[tuple[str, str]]
+
+
 class Bench:
     """A program with its readers and its cases. `root` is the folder of its catalogues; made-up
     records are added to them, so that what a year's records do not reach is reached. Raises Failure
@@ -90,7 +100,9 @@ class Bench:
         thresholds = find_thresholds(program)
         catalogues = with_made_up(open_catalogues(program, root), thresholds)
         self.evaluator = Evaluator(program, catalogues)
+        self.following = Following(self.evaluator)
         self.cases = Cases(self.evaluator, Generator(program, catalogues, thresholds))
+        self.families = Families(self.cases)
         self.readers = [self._reader(name, catalogues) for name in readers]
         self.batch = max(BATCHES[name] for name in readers)
         self._reads = {rule.name: reads(rule) for rule in program.rules}
@@ -108,42 +120,61 @@ class Bench:
         for start in range(numbers.start, numbers.stop, self.batch):
             batch = range(start, min(start + self.batch, numbers.stop))
             note(start)
-            cases = [self.cases.case(f"{seed}:{number}") for number in batch]
+            members = list(self.families.members(seed, batch))
+            cases = [one.case for one in members]
+            follows = [one.moved is not None for one in members]
             for reader in self.readers:
-                reader.begin(cases)
+                reader.begin(cases, follows)
             # What is found is made small when all of the batch is compared: that takes the readers.
             found: list[tuple[Kind, Case]] = []
-            for place, case in enumerate(cases):
+            last: _Last | None = None
+            for place, member in enumerate(members):
                 note(batch[place])
                 done.cases += 1
-                kinds = self._kinds(place, case, self.readers, done)
-                found += [(kind, case) for kind in kinds]
+                kinds, last = self._kinds(place, member, self.readers, last)
+                found += [(kind, member.case) for kind in kinds]
+                if last is not None:
+                    done.records += len(last.evaluation.frames)
+                    done.outcomes += len(last.evaluation.decisions)
+                    done.won.update(last.won)
+                    last = last if not kinds else None
             for kind, case in found:
                 self._note(done, kind, case)
         done.firings += sum(reader.fired for reader in self.readers) - fired
         return done
 
     def _kinds(
-        self, place: int, case: Case, readers: Sequence[Reader], done: Agreement
-    ) -> dict[Kind, Diagnostic]:
-        """What is found in a case, which the readers have at a place."""
+        self, place: int, member: Member, readers: Sequence[Reader], last: _Last | None = None
+    ) -> tuple[dict[Kind, Diagnostic], _Last | None]:
+        """What is found in a case, which the readers have at a place, and its evaluation; `last` is
+        that of the case before, on which nothing differed."""
+        changed: frozenset[Frame] | None = None
         try:
-            evaluation = self.evaluator.evaluate(case)
+            if last is None or member.moved is None:
+                evaluation = self.evaluator.evaluate(member.case)
+                last = _Last(evaluation, Counter())
+                last.won.update(
+                    (rule, one.winner) for (rule, _), one in evaluation.decisions.items()
+                )
+            else:
+                evaluation = last.evaluation
+                were = self.following.follow(evaluation, member.case, member.moved)
+                last.won.subtract((rule, was.winner) for (rule, _), was in were.items())
+                last.won.update(
+                    (rule, evaluation.decisions[rule, frame].winner) for rule, frame in were
+                )
+                changed = frozenset(frame for _, frame in were)
         except Failure as failure:
-            return _refused(failure, place, readers)
-        done.records += len(evaluation.frames)
-        done.outcomes += len(evaluation.decisions)
-        for (rule, _), decision in evaluation.decisions.items():
-            done.won[rule, decision.winner] += 1
+            return _refused(failure, place, readers), None
         found: dict[Kind, Diagnostic] = {}
         for reader in readers:
             try:
-                for one in self._causes(reader.differences(place, evaluation)):
+                for one in self._causes(reader.differences(place, evaluation, changed)):
                     found.setdefault((DIFFERENCE, one.rule.name, reader.name), one.diagnostic())
             except Failure as failure:
                 code, rule = failure.diagnostics[0].code, _label(failure)
                 found[code, rule, reader.name] = _by(reader, failure.diagnostics[0])
-        return found
+        return found, last
 
     def _causes(self, differences: Sequence[Difference]) -> list[Difference]:
         """The differences that do not follow from another one."""
@@ -164,7 +195,7 @@ class Bench:
             for reader in readers:
                 reader.begin(cases)
             for place, one in enumerate(cases):
-                found = self._kinds(place, one, readers, Agreement()).get(kind)
+                found = self._kinds(place, Member(one), readers)[0].get(kind)
                 if found is not None:
                     last[:] = [found]
                     return place

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from finalrule.core import ir
-from finalrule.core.expressions import Context
+from finalrule.core.expressions import Context, Frame
 from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.evaluate.scalar import Evaluation
 from finalrule.facts.case import Case
@@ -30,10 +30,12 @@ class DurableReader:
         self.engine = Engine(self.rulesets.rulesets)
         self.fired = 0
 
-    def begin(self, cases: Sequence[Case]) -> None:
+    def begin(self, cases: Sequence[Case], follows: Sequence[bool] = ()) -> None:
         pass
 
-    def differences(self, place: int, evaluation: Evaluation) -> Sequence[Difference]:
+    def differences(
+        self, place: int, evaluation: Evaluation, changed: Collection[Frame] | None = None
+    ) -> Sequence[Difference]:
         runs = self._runs(evaluation)
         self.fired += sum(len(run.concluded.fired) for run in runs)
         return self.comparer.differences(evaluation, runs)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from finalrule.core import ir
+from finalrule.core.expressions import Frame
 from finalrule.diagnostics import Diagnostic
 from finalrule.evaluate.scalar import Evaluation
 from finalrule.facts.case import Case
@@ -41,12 +42,17 @@ class Reader(Protocol):
     rules: frozenset[str]
     fired: int
 
-    def begin(self, cases: Sequence[Case]) -> None:
-        """Take some cases, instead of those before."""
+    def begin(self, cases: Sequence[Case], follows: Sequence[bool] = ()) -> None:
+        """Take some cases, instead of those before. `follows` says of each whether it has the
+        records of the case before it, with other facts; where it is empty, none has."""
 
-    def differences(self, place: int, evaluation: Evaluation) -> Sequence[Difference]:
-        """What differs on one of the cases, which was evaluated. Raises Failure where the reader
-        found a rule that does not hold what it promises, or died."""
+    def differences(
+        self, place: int, evaluation: Evaluation, changed: Collection[Frame] | None = None
+    ) -> Sequence[Difference]:
+        """What differs on one of the cases, which was evaluated. Where `changed` is given, nothing
+        differed on the case before, which it follows, and decisions of these frames alone are other
+        ones now. Raises Failure where the reader found a rule that does not hold what it promises,
+        or died."""
 
     def refuses(self, place: int, code: str, rule: str) -> bool:
         """Whether the reader too found that a rule does not hold what it promises (the error's

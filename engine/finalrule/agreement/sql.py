@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -18,7 +18,7 @@ import duckdb
 from sqlglot import exp
 
 from finalrule.core import ir
-from finalrule.core.expressions import Known, Unknown
+from finalrule.core.expressions import Frame, Known, Unknown
 from finalrule.core.walk import reads
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.catalogues import TypedCatalogue
@@ -54,6 +54,8 @@ class _Broken:
 _NAMED = re.compile(r"(?<=[\[,])#[0-9]+(,|(?=\]))")
 # What the tables that a fault makes wrong are called, before their names.
 _FAULTY = "faulty_"
+# What the tables are called that say where a record's row of the case before is.
+_BEFORE = "before_"
 # Of cases that cannot be run together so many are looked for, each by halving.
 _ALONE = 3
 
@@ -69,6 +71,13 @@ class Engine(Protocol):
 
     def rows(self, table: str) -> dict[int, _Row]:
         """The rows of a table by id."""
+
+    def rows_unlike(
+        self, ids: Sequence[Mapping[str, int]], follows: Sequence[bool]
+    ) -> dict[str, dict[int, _Row]] | None:
+        """The rows of all tables of results by id, without those of cases that follow another one
+        which are the same as that one's. `ids` are each case's first ones. None where the engine
+        has all rows only, or where a record has not one row."""
 
 
 class OnDuckDB:
@@ -94,7 +103,46 @@ class OnDuckDB:
         return _broken(one, lambda query: self.connection.execute(query).fetchall())
 
     def rows(self, table: str) -> dict[int, _Row]:
-        return _by_id(self.name, table, _rows(self.connection, table))
+        columns = ", ".join(self.plan.results[table.removeprefix(_FAULTY)])
+        return _by_id(self.name, table, _rows(self.connection, f"SELECT {columns} FROM {table}"))
+
+    def rows_unlike(
+        self, ids: Sequence[Mapping[str, int]], follows: Sequence[bool]
+    ) -> dict[str, dict[int, _Row]] | None:
+        for entity in self.plan.program.entities:
+            moved = [
+                (first[entity.name], first[entity.name] - before[entity.name])
+                for before, first, follow in zip(ids, ids[1:], follows[1:], strict=False)
+                if follow
+            ]
+            self.connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {_BEFORE}{entity.name} AS "
+                "SELECT unnest(range(first, first + many)) AS id, many FROM "
+                "(SELECT unnest($1::BIGINT[]) AS first, unnest($2::BIGINT[]) AS many)",
+                [[first for first, _ in moved], [many for _, many in moved]],
+            )
+        found: dict[str, dict[int, _Row]] = {}
+        for one in self.plan.passes:
+            table, entity_name = one.target, one.entity
+            if table not in self.plan.results:
+                continue
+            counted = self.connection.execute(
+                f"SELECT COUNT(*), COUNT(DISTINCT id), (SELECT COUNT(*) FROM {entity_name}) "
+                f"FROM {table}"
+            ).fetchall()
+            if len(set(counted[0])) > 1:
+                return None
+            columns = self.plan.results[table]
+            other = [f"t.{name} IS DISTINCT FROM b.{name}" for name in columns if name != "id"]
+            rows = _rows(
+                self.connection,
+                f"SELECT {', '.join(f't.{name}' for name in columns)} FROM {table} AS t "
+                f"LEFT JOIN {_BEFORE}{entity_name} AS s ON s.id = t.id "
+                f"LEFT JOIN {table} AS b ON b.id = s.id - s.many "
+                f"WHERE {' OR '.join(['b.id IS NULL', *other])}",
+            )
+            found[table] = _by_id(self.name, table, rows)
+        return found
 
 
 class OnSpark:
@@ -137,11 +185,16 @@ class OnSpark:
 
     def rows(self, table: str) -> dict[int, _Row]:
         made = f"read_parquet('{self.runner.parquet(table)}/*.parquet')"
-        return _by_id(self.name, table, _rows(self.connection, made))
+        return _by_id(self.name, table, _rows(self.connection, f"SELECT * FROM {made}"))
+
+    def rows_unlike(
+        self, ids: Sequence[Mapping[str, int]], follows: Sequence[bool]
+    ) -> dict[str, dict[int, _Row]] | None:
+        return None
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[_Row]:
-    result = connection.execute(f"SELECT * FROM {table}")
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[_Row]:
+    result = connection.execute(query)
     names = [column[0] for column in result.description]
     return (dict(zip(names, row, strict=True)) for row in result.fetchall())
 
@@ -201,13 +254,23 @@ _NO_ROW = Decision("no row", {})
 class _Part:
     """Cases that were run together, from a place on: the rows of each table, or why there are none;
     of each case the id of the first record of each entity, and which rules broke their promise, by
-    the case's place in the part."""
+    the case's place in the part. A case that follows the one before it has only the rows that are
+    not the same as that one's."""
 
     start: int
     tables: Mapping[str, Mapping[int, _Row]]
     failure: Failure | None
     first_ids: list[Counter[str]]
     broken: Mapping[int, list[Failing]]
+    follows: Sequence[bool]
+
+    def row(self, at: int, table: str, entity: str, number: int) -> _Row | None:
+        """A record's row of a table; that of the case before where it is the same."""
+        rows = self.tables[table]
+        while number not in rows and self.follows[at]:
+            number -= self.first_ids[at][entity] - self.first_ids[at - 1][entity]
+            at -= 1
+        return rows.get(number)
 
 
 class SqlReader:
@@ -232,37 +295,46 @@ class SqlReader:
         self.name, self.fired = self.engine.name, 0
         self.rules = frozenset(self.plan.packed)
         self._decoder = Decoder(self.plan)
-        self._by_entity: dict[str, list[ir.AnyRule]] = {}
+        # The rules of each entity by the table of their results.
+        self._by_entity: dict[str, dict[str, list[ir.AnyRule]]] = {}
         for rule in program.rules:
             if rule.name in self.rules:
-                self._by_entity.setdefault(rule.entity, []).append(rule)
+                tables = self._by_entity.setdefault(rule.entity, {})
+                tables.setdefault(self.plan.tables[rule.name], []).append(rule)
         self._outputs = {rule.name: output_types(rule) for rule in program.rules}
         self._parts: list[_Part] = []
 
-    def begin(self, cases: Sequence[Case]) -> None:
+    def begin(self, cases: Sequence[Case], follows: Sequence[bool] = ()) -> None:
         self._parts = []
-        self._run(0, cases, [_ALONE])
+        self._run(0, cases, follows or [False] * len(cases), [_ALONE])
 
-    def _run(self, start: int, cases: Sequence[Case], left: list[int]) -> None:
+    def _run(
+        self, start: int, cases: Sequence[Case], follows: Sequence[bool], left: list[int]
+    ) -> None:
         """Run cases; where they fail, by halves, until some that fail alone are known."""
         try:
             broken = self.engine.run(cases)
         except Failure as failure:
             if len(cases) > 1 and left[0] > 0:
                 middle = len(cases) // 2
-                self._run(start, cases[:middle], left)
-                self._run(start + middle, cases[middle:], left)
+                self._run(start, cases[:middle], follows[:middle], left)
+                self._run(start + middle, cases[middle:], follows[middle:], left)
             else:
                 left[0] -= 1
-                self._parts.append(_Part(start, {}, failure, [Counter() for _ in cases], {}))
+                ids = [Counter[str]() for _ in cases]
+                self._parts.append(_Part(start, {}, failure, ids, {}, follows))
             return
-        tables = {table: self.engine.rows(table) for table in self.plan.results}
         ids = list(_first_ids(cases))
+        follows = [False, *follows[1:]]
+        tables = self.engine.rows_unlike(ids, follows) if any(follows) else None
+        if tables is None:
+            follows = [False] * len(cases)
+            tables = {table: self.engine.rows(table) for table in self.plan.results}
         by_case: dict[int, list[Failing]] = {}
         for one in broken:
             place = bisect_right(ids, one.id, key=lambda first: first[one.entity]) - 1
             by_case.setdefault(place, []).append(one.failing)
-        self._parts.append(_Part(start, tables, None, ids, by_case))
+        self._parts.append(_Part(start, tables, None, ids, by_case, follows))
 
     def _part(self, place: int) -> _Part:
         return next(part for part in reversed(self._parts) if part.start <= place)
@@ -272,14 +344,18 @@ class SqlReader:
         found = part.broken.get(place - part.start, ())
         return any((one.code, one.rule) == (code, rule) for one in found)
 
-    def differences(self, place: int, evaluation: Evaluation) -> Sequence[SqlDifference]:
+    def differences(
+        self, place: int, evaluation: Evaluation, changed: Collection[Frame] | None = None
+    ) -> Sequence[SqlDifference]:
         part = self._part(place)
         if part.failure is not None:
             raise part.failure
-        if broken := part.broken.get(place - part.start):
+        at = place - part.start
+        if broken := part.broken.get(at):
             raise Failure([self._promise(one) for one in broken])
-        first_ids = part.first_ids[place - part.start]
-        return list(self.compared(evaluation, first_ids, part.tables))
+        if not part.follows[at]:
+            changed = None
+        return list(self.compared(evaluation, part.first_ids[at], part, at, changed))
 
     def _promise(self, failing: Failing) -> Diagnostic:
         place = next(one.place for one in self.program.rules if one.name == failing.rule)
@@ -290,22 +366,29 @@ class SqlReader:
         self,
         evaluation: Evaluation,
         first_ids: Mapping[str, int],
-        tables: Mapping[str, Mapping[int, _Row]],
+        part: _Part,
+        at: int,
+        changed: Collection[Frame] | None = None,
     ) -> Iterator[SqlDifference]:
-        """What differs in tables of results, as far as they are given; `first_ids` are those of the
-        case's first records."""
+        """What differs in the tables of results that a part has, for the case at a place of it;
+        `first_ids` are those of the case's first records. Where `changed` is given, the decisions
+        of other frames are held against their rows only where these are there."""
         frames = {id(record): frame for frame, record in evaluation.records.items()}
         ids = Counter(first_ids)
         for record in evaluation.case.root.walk():
             frame, number = frames[id(record)], ids[record.entity]
             ids[record.entity] += 1
-            for rule in self._by_entity.get(record.entity, ()):
-                table = tables.get(self.plan.tables[rule.name])
-                if table is not None:
+            for table, rules in self._by_entity.get(record.entity, {}).items():
+                rows = part.tables.get(table)
+                if rows is None or (
+                    changed is not None and frame not in changed and number not in rows
+                ):
+                    continue
+                found = part.row(at, table, record.entity, number)
+                for rule in rules:
                     exact = evaluation.decisions[rule.name, frame]
-                    row = table.get(number)
-                    found = _NO_ROW if row is None else self._decoder.decision(rule.name, row)
-                    yield from self._compared(rule, frame.path, exact, found)
+                    decided = _NO_ROW if found is None else self._decoder.decision(rule.name, found)
+                    yield from self._compared(rule, frame.path, exact, decided)
 
     def _compared(
         self, rule: ir.AnyRule, path: tuple[str, ...], exact: Decision, found: Decision
@@ -374,9 +457,10 @@ class SqlReader:
                 ):
                     return None
                 if one.target in self.plan.results:
-                    tables = {one.target: self.engine.rows(wrong.target)}
+                    rows = self.engine.rows(wrong.target)
+                    part = _Part(0, {one.target: rows}, None, [], {}, [False] * len(numbered))
                     for place, (evaluation, ids) in enumerate(numbered):
-                        if any(self.compared(evaluation, ids, tables)):
+                        if any(self.compared(evaluation, ids, part, place)):
                             return place
         except (duckdb.Error, Failure, LookupError, TypeError):
             return 0

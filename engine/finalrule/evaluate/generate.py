@@ -40,6 +40,8 @@ _MANY = range(5, 10)
 # How many cases have several records of an entity without keys, and how many these then are.
 _NATIONS, _SEVERAL = 0.1, range(6)
 _FEW_CODES = 100
+# How often a rate is one at its benchmark; a fact that is moved becomes unknown, or the next one.
+_GRADED, _FORGOTTEN, _BESIDE = 0.7, 0.15, 0.2
 
 
 class Generator:
@@ -92,6 +94,29 @@ class Generator:
     def facts_of(self, entity: str, random: Random) -> dict[str, Given]:
         """The facts of a single record, all of them known."""
         return _Making(self, random, True, False).facts(entity, {}, {})
+
+    def another(self, fact: ir.FactDeclaration, record: Record, random: Random) -> Value | None:
+        """A value that a fact of a record may be moved to: one at which something turns, the one
+        next to where it is, or None: unknown."""
+        if fact.presence == "may_be_unknown" and random.random() < _FORGOTTEN:
+            return None
+        now = record.facts.get(fact.name)
+        if now is not None and isinstance(now.value, bool):
+            return not now.value
+        if isinstance(fact.type, Number) and now is not None and random.random() < _BESIDE:
+            assert isinstance(now.value, Fraction)
+            return _rounded(
+                now.value + random.choice((-1, 1)) * smallest_step(fact.type), fact.type
+            )
+        making = _Making(self, random, True, False)
+        binding = self.thresholds.graded.get((fact.entity, fact.name))
+        if binding and random.random() < _GRADED:
+            graded = making.graded(
+                binding, fact.type, {name: given.value for name, given in record.facts.items()}
+            )
+            if graded is not None:
+                return graded
+        return making.value(fact)
 
     def _size(self, entity: str) -> int:
         return 1 + sum(self._size(child) for child in self.children[entity])
@@ -321,7 +346,7 @@ class _Making:
                 values[part], values[whole] = min(a, b), max(a, b)
         for fact in self.plan.facts[entity]:
             binding = thresholds.graded.get((entity, fact.name))
-            if binding and fact.name in values and random.random() < 0.7:
+            if binding and fact.name in values and random.random() < _GRADED:
                 graded = self.graded(binding, fact.type, values)
                 if graded is not None:
                     values[fact.name] = graded

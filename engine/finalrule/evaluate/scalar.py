@@ -129,8 +129,11 @@ class Evaluator:
         wanted = set(rules)
         for rule in self.program.rules:
             if rule.name in wanted:
-                frames = evaluation.frames_of(rule.entity)
-                self._decide_all(rule, frames, {}, "", evaluation)
+                self.once_more(evaluation, rule, evaluation.frames_of(rule.entity))
+
+    def once_more(self, evaluation: Evaluation, rule: ir.AnyRule, frames: list[Frame]) -> None:
+        """Decide a rule again, given all frames of its entity. Raises Failure as `evaluate`."""
+        self._decide_all(rule, frames, {}, "", evaluation)
 
     def decide(
         self,
