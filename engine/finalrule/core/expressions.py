@@ -33,7 +33,7 @@ class Frame:
     `facts` holds what is known, `outcomes` what rules gave (by rule and output), `up` the frames of
     the record's own entity, of its ancestors and of what one of them points at (`refers`) with its
     ancestors, `below` those of its descendants by entity, `lets` the lets of the rule that is being
-    evaluated. `nowhere` names the references that point at nothing (`entity[keys].other`) on the way,
+    evaluated. `nowhere` names references that point at nothing (`entity[keys].other`) on the way,
     by the entities that would be read through them; `referred` are those of this record's own, the
     entity that it refers to first.
     """
