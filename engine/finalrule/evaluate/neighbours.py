@@ -75,7 +75,7 @@ class _Family:
 
     def __init__(self, plan: Families, seed: str) -> None:
         self.plan, self.seed = plan, seed
-        self.first = self.last = plan.cases.case(seed)
+        self.first = self.last = plan.cases.case(seed, of_family=True)
         # The facts in which the last case differs from the first one.
         self.moved: frozenset[tuple[int, str]] = frozenset()
 

@@ -31,7 +31,8 @@ from finalrule.values import LARGEST_DENOMINATOR, Number, Value, within
 # rule turns), made to add up much, or moved to a tie of the final score, to one of any rounding, to
 # where any comparison turns; of some no fact that is tried does it.
 _SCORE = "final_score"
-_KINDS = (42, 28, 8, 12, 4, 6)
+# The first case of a family is most often aimed: there are fewer of these.
+_KINDS, _OF_FAMILIES = (42, 28, 8, 12, 4, 6), (10, 66, 4, 10, 4, 6)
 # Turns, and facts of the record itself and of others that are tried for a case; steps to a turn.
 _TRIES, _OWN, _OTHERS, _STEPS = 3, 8, 3, 3
 
@@ -87,10 +88,11 @@ class Cases:
         for turn in self.comparisons:
             self.by_rule.setdefault(turn.rule, []).append(turn)
 
-    def case(self, seed: str) -> Case:
-        """The case of a seed, always the same."""
+    def case(self, seed: str, of_family: bool = False) -> Case:
+        """The case of a seed, always the same; the first of a family, or one that is alone."""
         random = Random(f"kind {seed}")
-        kind = random.choices(("", "aim", "sum", "score", "tie", "turn"), _KINDS)[0]
+        weights = _OF_FAMILIES if of_family else _KINDS
+        kind = random.choices(("", "aim", "sum", "score", "tie", "turn"), weights)[0]
         rule, total = random.choice(self.aim.sums) if self.aim.sums else ("", None)
         several = kind == "sum" and bool(rule) and self._has_no_keys(rule)
         case = self.generator.case(seed, known=bool(kind), several=several)
