@@ -148,7 +148,15 @@ def test_an_interrupt_is_one_while_duckdb_works(tmp_path: Path) -> None:
     """DuckDB ends a query with an error of its own; this one takes many seconds."""
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     query = "SELECT count(*) FROM range(100_000_000_000) t(i) WHERE hash(i) % 7 = 3"
-    with pytest.raises(KeyboardInterrupt), writing(tmp_path, "1GB"), duckdb.connect() as connection:
-        timer.start()
-        connection.execute(query).fetchall()
-    timer.join()
+    # A shell's background job begins with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with (
+            pytest.raises(KeyboardInterrupt), writing(tmp_path, "1GB"),
+            duckdb.connect() as connection,
+        ):  # fmt: skip
+            timer.start()
+            connection.execute(query).fetchall()
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)

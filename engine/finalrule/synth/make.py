@@ -21,7 +21,7 @@ from finalrule.synth.plan import make_plan
 from finalrule.synth.roster import day, make_roster
 
 # Fewer clinicians do not fill the practices of every size.
-LEAST, MOST = 2_000, 2_000_000
+LEAST, MOST = 2_000, 3_000_000
 _MEMORY = "2GB"
 # Measure results are written in parts of the practices of about so many clinicians.
 _PART = 50_000
