@@ -17,6 +17,7 @@ import msgspec
 from finalrule import __version__
 from finalrule.cache import whole_file, write_whole
 from finalrule.core import ir
+from finalrule.core.walk import nodes, reads
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.outcomes import output_types
 from finalrule.evaluate.scalar import Evaluator
@@ -239,10 +240,18 @@ def figures_of(program: ir.Program) -> dict[str, str]:
 
 
 def program_rules(plan: Plan) -> list[str]:
-    """The rules of the program itself that a plan has outcomes of and that give a number."""
+    """The rules of the program itself that a plan has outcomes of, and that give a number which
+    follows from everybody's records."""
+    found = dict.fromkeys(
+        rule.name for rule in plan.program.rules
+        if rule.entity == "program" and any(isinstance(one, ir.Aggregate) for one in nodes(rule))
+    )  # fmt: skip
+    for rule in plan.program.rules:
+        if rule.entity == "program" and not found.keys().isdisjoint(reads(rule)):
+            found[rule.name] = None
     return [
         rule.name for rule in plan.program.rules
-        if rule.entity == "program" and rule.name in plan.packed
+        if rule.name in found and rule.name in plan.packed
         and isinstance(output_types(rule).get(""), Number)
     ]  # fmt: skip
 
