@@ -47,7 +47,7 @@ def read_keyed(stage: Stage, schema: TableSchema, tables: dict[str, str]) -> Non
             entity, RECORDS,
             f"SELECT {columns} FROM {source.relation()} t {' '.join(joins)} WHERE {good(checks)}",
         )  # fmt: skip
-        twice = _duplicates(stage, schema, len(path) > 1)
+        twice = stage.duplicates(entity, RECORDS)
         if twice:
             stage.counts[entity] -= accepted
             accepted = store.replace(
@@ -120,21 +120,3 @@ def _found(
         Check(rejected, "parent_rejected", names[-1], shown),
         Check(missing, "parent_unknown", names[-1], shown),
     ]
-
-
-def _duplicates(stage: Stage, schema: TableSchema, below: bool) -> str:
-    """SQL for the ids of the rows whose keys another row has; empty where there are none."""
-    entity, store = schema.entity, stage.store
-    declared = stage.layout.declared
-    keys = [id_of(declared.entities[entity].parent)] if below else []
-    listed = ", ".join(map(quoted, [*keys, *declared.keys(entity)]))
-    scan = store.scan(entity, RECORDS)
-    if not store.number(f"SELECT count(*) - count(DISTINCT hash({listed})) FROM {scan}"):
-        return ""
-    table = f"twice_{entity}"
-    store.run(
-        f"CREATE TABLE {table} AS SELECT id FROM {scan} WHERE ({listed}) IN "
-        f"(SELECT ({listed}) FROM {scan} GROUP BY {listed} HAVING count(*) > 1)"
-    )
-    count = store.number(f"SELECT count(*) FROM {table}")
-    return f"SELECT id FROM {table}" if count else ""

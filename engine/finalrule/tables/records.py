@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from finalrule.catalogue.read import Catalogue
 from finalrule.facts.declared import UNIT
 from finalrule.tables.convert import Check, Given, key_value, literal, period_checks, quoted
-from finalrule.tables.internal import fact_columns, id_of
+from finalrule.tables.internal import id_of
 from finalrule.tables.rejected import path_of
 from finalrule.tables.schema import (
     CLINICIAN,
@@ -80,7 +80,7 @@ def _write(
             f"SELECT {columns} FROM {source.relation()} t JOIN unit u ON {matches} "
             f"{parent_join} {known} WHERE {good(own)}",
         )  # fmt: skip
-        twice = _duplicates(stage, schema, part)
+        twice = stage.duplicates(entity, part)
         if twice:
             stage.counts[entity] -= accepted
             accepted = store.replace(
@@ -219,27 +219,6 @@ def _parent_checks(stage: Stage, schema: TableSchema, source: Source, above: str
     shown = path_of(source, names)
     found = unit_checks("p.id", [(table, f"({theirs})", f"({mine})")], names[0], shown)
     return [*found[:-1], Check("p.id IS NULL", "parent_unknown", names[0], shown)]
-
-
-def _duplicates(stage: Stage, schema: TableSchema, part: str) -> str:
-    """SQL for the ids of the rows whose key another row of the part has; empty where there are
-    none. Hashes differ only where keys do, so that as many hashes as rows are proof."""
-    entity, store = schema.entity, stage.store
-    declared = stage.layout.declared
-    keys = [id_of(declared.entities[entity].parent)]
-    keys += [column.name for name in declared.keys(entity)
-             for column in fact_columns(declared.facts[entity][name])]  # fmt: skip
-    listed = ", ".join(map(quoted, keys))
-    scan = store.scan(entity, part)
-    if not store.number(f"SELECT count(*) - count(DISTINCT hash({listed})) FROM {scan}"):
-        return ""
-    table = f"twice_{entity}"
-    store.run(
-        f"CREATE TABLE {table} AS SELECT id FROM {scan} WHERE ({listed}) IN "
-        f"(SELECT ({listed}) FROM {scan} GROUP BY {listed} HAVING count(*) > 1)"
-    )
-    count = store.number(f"SELECT count(*) FROM {table}")
-    return f"SELECT id FROM {table}" if count else ""
 
 
 # --- copies of a clinician's records -------------------------------------------------------------

@@ -12,7 +12,7 @@ import duckdb
 from finalrule.core import ir
 from finalrule.diagnostics import Failure, Report
 from finalrule.tables.convert import Check, Given, checks_of, first_failed, quoted, values_of
-from finalrule.tables.internal import Layout, fact_columns
+from finalrule.tables.internal import Layout, fact_columns, id_of
 from finalrule.tables.rejected import reject_failing, reject_rows
 from finalrule.tables.schema import TableSchema
 from finalrule.tables.sources import Source, unreadable
@@ -63,6 +63,25 @@ class Stage:
         """A table without rows, with all its columns."""
         nothing = {column.name: "NULL" for column in self.layout.columns(entity)}
         self.write(entity, part, f"SELECT {self.columns(entity, nothing, None, '0')} WHERE false")
+
+    def duplicates(self, entity: str, part: str) -> str:
+        """SQL for the ids of the rows whose key another row of the part has; empty where there are
+        none. Hashes differ only where keys do, so that as many hashes as rows are proof."""
+        declared, store = self.layout.declared, self.store
+        keys = [id_of(name) for name in self.layout.ancestors(entity)[:1]]
+        keys += [column.name for name in declared.keys(entity)
+                 for column in fact_columns(declared.facts[entity][name])]  # fmt: skip
+        listed = ", ".join(map(quoted, keys))
+        scan = store.scan(entity, part)
+        if not store.number(f"SELECT count(*) - count(DISTINCT hash({listed})) FROM {scan}"):
+            return ""
+        table = f"twice_{entity}"
+        store.run(
+            f"CREATE TABLE {table} AS SELECT id FROM {scan} WHERE ({listed}) IN "
+            f"(SELECT ({listed}) FROM {scan} GROUP BY {listed} HAVING count(*) > 1)"
+        )
+        count = store.number(f"SELECT count(*) FROM {table}")
+        return f"SELECT id FROM {table}" if count else ""
 
     @contextmanager
     def reading(self, source: Source) -> Iterator[None]:
