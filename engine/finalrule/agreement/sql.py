@@ -4,15 +4,16 @@ outcome is read back: what decided it, its value to the last digit, and what it 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import duckdb
 from sqlglot import exp
@@ -60,55 +61,33 @@ _BEFORE = "before_"
 _ALONE = 3
 
 
-class Engine(Protocol):
-    """What runs a plan's passes."""
+class Engine(ABC):
+    """What runs a plan's passes over cases. The tables of results are in `connection`."""
 
-    name: str
+    name: ClassVar[str]
 
+    def __init__(self, plan: Plan, catalogues: Mapping[str, TypedCatalogue]) -> None:
+        self.plan = plan
+        self.connection = duckdb.connect(config={"threads": 1})
+        self.catalogues = catalogue_rows(catalogues)
+        load_catalogues(self.connection, self.catalogues)
+
+    @abstractmethod
     def run(self, cases: Sequence[Case]) -> list[_Broken]:
         """Run all passes over the cases; where a rule does not hold what it promises. Raises
         Failure where the engine has an error, such as a number that does not fit."""
 
     def rows(self, table: str) -> dict[int, _Row]:
-        """The rows of a table by id."""
+        """The rows of a table of results by id."""
+        columns = ", ".join(self.plan.results[table.removeprefix(_FAULTY)])
+        return self._by_id(table, f"SELECT {columns} FROM {table}")
 
     def rows_unlike(
         self, ids: Sequence[Mapping[str, int]], follows: Sequence[bool]
     ) -> dict[str, dict[int, _Row]] | None:
         """The rows of all tables of results by id, without those of cases that follow another one
-        which are the same as that one's. `ids` are each case's first ones. None where the engine
-        has all rows only, or where a record has not one row."""
-
-
-class OnDuckDB:
-    """A plan on a DuckDB of its own."""
-
-    name = "DuckDB"
-
-    def __init__(self, plan: Plan, catalogues: Mapping[str, TypedCatalogue]) -> None:
-        self.plan = plan
-        self.connection = duckdb.connect(config={"threads": 1})
-        load_catalogues(self.connection, catalogue_rows(catalogues))
-
-    def run(self, cases: Sequence[Case]) -> list[_Broken]:
-        write_cases(self.plan.program, cases, self.connection)
-        return [one for pass_ in self.plan.passes for one in self.run_pass(pass_)]
-
-    def run_pass(self, one: Pass) -> list[_Broken]:
-        """Run one pass, whose tables are there."""
-        try:
-            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {one.target} AS {one.duckdb}")
-        except duckdb.Error as wrong:
-            raise _engine_failure(self.name, wrong) from None
-        return _broken(one, lambda query: self.connection.execute(query).fetchall())
-
-    def rows(self, table: str) -> dict[int, _Row]:
-        columns = ", ".join(self.plan.results[table.removeprefix(_FAULTY)])
-        return _by_id(self.name, table, _rows(self.connection, f"SELECT {columns} FROM {table}"))
-
-    def rows_unlike(
-        self, ids: Sequence[Mapping[str, int]], follows: Sequence[bool]
-    ) -> dict[str, dict[int, _Row]] | None:
+        which are the same as that one's. `ids` are each case's first ones. None where a record has
+        not one row."""
         for entity in self.plan.program.entities:
             moved = [
                 (first[entity.name], first[entity.name] - before[entity.name])
@@ -134,34 +113,61 @@ class OnDuckDB:
                 return None
             columns = self.plan.results[table]
             other = [f"t.{name} IS DISTINCT FROM b.{name}" for name in columns if name != "id"]
-            rows = _rows(
-                self.connection,
+            found[table] = self._by_id(
+                table,
                 f"SELECT {', '.join(f't.{name}' for name in columns)} FROM {table} AS t "
                 f"LEFT JOIN {_BEFORE}{entity_name} AS s ON s.id = t.id "
                 f"LEFT JOIN {table} AS b ON b.id = s.id - s.many "
                 f"WHERE {' OR '.join(['b.id IS NULL', *other])}",
             )
-            found[table] = _by_id(self.name, table, rows)
+        return found
+
+    def _by_id(self, table: str, query: str) -> dict[int, _Row]:
+        """Rows by id. Raises Failure when a record has two."""
+        result = self.connection.execute(query)
+        names = [column[0] for column in result.description]
+        found: dict[int, _Row] = {}
+        for values in result.fetchall():
+            row = dict(zip(names, values, strict=True))
+            if row["id"] in found:
+                message = f"{self.name} has two rows of one record in table {table}"
+                raise Failure([Diagnostic(DIFFERENCE, message)])
+            found[row["id"]] = row
         return found
 
 
-class OnSpark:
-    """A plan on Spark, which is given the tables as Parquet."""
+class OnDuckDB(Engine):
+    """A plan on a DuckDB of its own."""
+
+    name = "DuckDB"
+
+    def run(self, cases: Sequence[Case]) -> list[_Broken]:
+        write_cases(self.plan.program, cases, self.connection)
+        return [one for pass_ in self.plan.passes for one in self.run_pass(pass_)]
+
+    def run_pass(self, one: Pass) -> list[_Broken]:
+        """Run one pass, whose tables are there."""
+        try:
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {one.target} AS {one.duckdb}")
+        except duckdb.Error as wrong:
+            raise _engine_failure(self.name, wrong) from None
+        return _broken(one, lambda query: self.connection.execute(query).fetchall())
+
+
+class OnSpark(Engine):
+    """A plan on Spark, which is given the tables as Parquet, and whose results are read back."""
 
     name = "Spark"
 
-    def __init__(self, plan: Plan, catalogues: Mapping[str, TypedCatalogue]) -> None:
-        self.plan = plan
-        self._folder = TemporaryDirectory(prefix="finalrule-spark-cases-")
-        self.connection = duckdb.connect(config={"threads": 1})
-        self._catalogues = catalogue_rows(catalogues)
-        load_catalogues(self.connection, self._catalogues)
+    @cached_property
+    def _folder(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory(prefix="finalrule-spark-cases-")
 
     @cached_property
     def runner(self) -> SparkRunner:
         """Spark, started when it is first needed, with the catalogues."""
         runner = SparkRunner(session(), Path(self._folder.name, "made"))
-        for one in self._catalogues.values():
+        for one in self.catalogues.values():
             self._give(runner, one.dimension.table)
         return runner
 
@@ -181,33 +187,12 @@ class OnSpark:
             except errors() as wrong:
                 raise _engine_failure(self.name, wrong) from None
             found += _broken(one, self.runner.ask)
+            if one.target in self.plan.results:
+                self.connection.execute(
+                    f"CREATE OR REPLACE TEMP TABLE {one.target} AS "
+                    f"SELECT * FROM read_parquet('{self.runner.parquet(one.target)}/*.parquet')"
+                )
         return found
-
-    def rows(self, table: str) -> dict[int, _Row]:
-        made = f"read_parquet('{self.runner.parquet(table)}/*.parquet')"
-        return _by_id(self.name, table, _rows(self.connection, f"SELECT * FROM {made}"))
-
-    def rows_unlike(
-        self, ids: Sequence[Mapping[str, int]], follows: Sequence[bool]
-    ) -> dict[str, dict[int, _Row]] | None:
-        return None
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[_Row]:
-    result = connection.execute(query)
-    names = [column[0] for column in result.description]
-    return (dict(zip(names, row, strict=True)) for row in result.fetchall())
-
-
-def _by_id(name: str, table: str, rows: Iterable[_Row]) -> dict[int, _Row]:
-    """Rows by id. Raises Failure when a record has two."""
-    found: dict[int, _Row] = {}
-    for row in rows:
-        if row["id"] in found:
-            message = f"{name} has two rows of one record in table {table}"
-            raise Failure([Diagnostic(DIFFERENCE, message)])
-        found[row["id"]] = row
-    return found
 
 
 def _broken(one: Pass, ask: Callable[[str], Sequence[Sequence[Any]]]) -> list[_Broken]:
@@ -283,7 +268,7 @@ class SqlReader:
         self,
         program: ir.Program,
         catalogues: Mapping[str, TypedCatalogue],
-        engine: type[OnDuckDB] | type[OnSpark],
+        engine: type[Engine],
         only: Sequence[str] | None = None,
     ) -> None:
         dimensions = {name: one.dimension for name, one in catalogue_rows(catalogues).items()}
