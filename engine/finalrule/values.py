@@ -15,13 +15,13 @@ from typing import Literal
 
 import msgspec
 
-Unit = Literal["percent", "points", "usd", "count", "ratio", "rate", "days"]
-UNITS: tuple[Unit, ...] = ("percent", "points", "usd", "count", "ratio", "rate", "days")
+Unit = Literal["percent", "points", "usd", "count", "ratio", "rate", "days", "year"]
+UNITS: tuple[Unit, ...] = ("percent", "points", "usd", "count", "ratio", "rate", "days", "year")
 Mode = Literal["half_up", "half_even", "down", "up"]
 MODES: tuple[Mode, ...] = ("half_up", "half_even", "down", "up")
 
 DEFAULT_SCALE: dict[Unit, int] = {
-    "percent": 6, "points": 6, "usd": 2, "count": 0, "ratio": 6, "rate": 6, "days": 0,
+    "percent": 6, "points": 6, "usd": 2, "count": 0, "ratio": 6, "rate": 6, "days": 0, "year": 0,
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from finalrule.values import (
 
 SCALARS: tuple[Unit, ...] = ("ratio", "count")
 # The units that a number without one takes from the other side.
-BARE_TAKES: tuple[Unit, ...] = ("ratio", "count", "rate", "days")
+BARE_TAKES: tuple[Unit, ...] = ("ratio", "count", "rate", "days", "year")
 NOTHING = ir.Bool(False)
 
 
@@ -134,6 +134,7 @@ _A_NUMBER: dict[Unit, str] = {
     "ratio": "a ratio",
     "rate": "a rate",
     "days": "a number of days",
+    "year": "a year",
 }
 
 
@@ -159,6 +160,7 @@ _EXAMPLES: dict[Unit, str] = {
     "points": "10 points",
     "usd": "$90,000",
     "days": "90 days",
+    "year": "2020",
 }
 
 

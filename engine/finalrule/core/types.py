@@ -155,7 +155,10 @@ def _constant_text(written: s.Expression, type_: Type) -> str:
     match written, type_:
         case s.Literal(sort="code", text=text), Code():
             return text[1:-1]
-        case s.Literal(sort="number", text=text), Number(unit="ratio" | "count" | "rate" | "days"):
+        case (
+            s.Literal(sort="number", text=text),
+            Number(unit="ratio" | "count" | "rate" | "days" | "year"),
+        ):
             return text
         case s.Literal(sort="percent" | "money" | "points" | "days", text=text), Number():
             return " ".join(text.split())

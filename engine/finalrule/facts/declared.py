@@ -112,7 +112,7 @@ def _number(item: Item, type_: Number) -> Fraction | None:
 
 _EXAMPLES = {
     "percent": '85 or "85%"', "points": "7.5", "usd": '90000.50 or "$90,000.50"', "count": "200",
-    "ratio": "0.25", "rate": "82.5", "days": "90",
+    "ratio": "0.25", "rate": "82.5", "days": "90", "year": "2020",
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ _EXPECTED: dict[FigureUnit, str] = {
     "ratio": "a decimal such as `0.203`",
     "rate": "a decimal such as `62.5`",
     "days": "a whole number of days such as `90 days`",
+    "year": "a year such as `2020`",
     "codes": "a list of codes such as `[19, 21]`",
     "date": "a date such as `2020-01-31`",
     "yes_no": "`yes` or `no`",
@@ -98,7 +99,7 @@ def _typed(text: str, unit: FigureUnit) -> Value | None:
     if unit in _OTHER_TYPES:
         return parse_value(text, _OTHER_TYPES[unit])
     number = parse_number(text, unit) if unit in UNITS else None
-    if number is not None and unit in ("count", "days") and number.denominator != 1:
+    if number is not None and unit in ("count", "days", "year") and number.denominator != 1:
         return None
     return number
 

@@ -52,6 +52,7 @@ def typed(scalar: Scalar, type_: Type, report: Report) -> Value | None:
 _EXAMPLES: dict[Unit, str] = {
     "percent": "`45%`", "points": "`7.5 points`", "usd": "`$90.50` (with a comma in quotes)",
     "count": "`20`", "ratio": "`0.5`", "rate": "`85.5`", "days": "`90 days`",
+    "year": "`2020`",
 }  # fmt: skip
 
 
