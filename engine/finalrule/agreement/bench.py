@@ -28,7 +28,7 @@ from finalrule.runtime.compare import DIFFERENCE
 
 # The readers, each with how many cases it is given at a time: an engine of SQL takes seconds to
 # plan its queries, for one case as for thousands.
-BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 8000, "spark": 25000}
+BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 8000, "spark": 16000}
 # Of each kind of finding, so many cases are made small.
 _MADE_SMALL = 3
 
