@@ -17,7 +17,6 @@ import msgspec
 from finalrule import __version__
 from finalrule.cache import whole_file, write_whole
 from finalrule.core import ir
-from finalrule.core.walk import nodes, reads
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.outcomes import output_types
 from finalrule.evaluate.scalar import Evaluator
@@ -25,17 +24,18 @@ from finalrule.population import index
 from finalrule.population.decode import Decoder
 from finalrule.population.dimensions import catalogue_rows
 from finalrule.population.plan import Pass, Plan, compile_population
+from finalrule.runs.alike import write_alike
 from finalrule.runs.execute import Execution, Part, connect, parts_of
 from finalrule.runs.request import MANIFEST, PLAN, SUMMARY, Done, Progress, Request, begin
-from finalrule.runs.results import CLINICIANS, PARTICIPANTS, clinicians, participants
+from finalrule.runs.results import CLINICIANS, NAMES, PARTICIPANTS, clinicians, participants
+from finalrule.runs.rules import program_rules, rules_of
 from finalrule.runs.storage import writing
 from finalrule.tables.convert import files_at, literal
 from finalrule.tables.read import read_tables
-from finalrule.values import Number, show
+from finalrule.values import show
 
 _MIPS, _APM = "mips", "apm"
 UNITS_IN_A_PART = 420_000
-NAMES = ("unit_names", "tin_npi_names")
 DURATIONS = "durations.json"
 # What a run says of the figures that decide it most.
 _FIGURES = (
@@ -195,6 +195,7 @@ class _Run:
     def _clinicians(self, connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         if _MIPS in self.program.tracks:
             _copy(connection, f"{clinicians(plan)} ORDER BY n.id", self.folder / CLINICIANS)
+            write_alike(connection.cursor(), self.folder, self.evaluator, plan)
         if _APM in self.program.tracks:
             _copy(connection, f"{participants(plan)} ORDER BY e.npi", self.folder / PARTICIPANTS)
 
@@ -218,18 +219,6 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None
         connection.execute(f"COPY ({query}) TO {literal(str(fresh))} (FORMAT parquet)")
 
 
-def rules_of(program: ir.Program) -> list[str]:
-    """The rules that a run computes: those of the trees that its tables have."""
-    roots = {one.name: one.parent for one in program.entities}
-
-    def root(entity: str) -> str:
-        while roots[entity]:
-            entity = roots[entity]
-        return entity
-
-    return [rule.name for rule in program.rules if root(rule.entity) == "program"]
-
-
 def figures_of(program: ir.Program) -> dict[str, str]:
     """The figures that a run's results rest on most, as the year file shows them."""
     found = {}
@@ -237,23 +226,6 @@ def figures_of(program: ir.Program) -> dict[str, str]:
         if one.name in _FIGURES and isinstance(one.value, ir.Num):
             found[one.name] = show(one.value.value, one.type)
     return found
-
-
-def program_rules(plan: Plan) -> list[str]:
-    """The rules of the program itself that a plan has outcomes of, and that give a number which
-    follows from everybody's records."""
-    found = dict.fromkeys(
-        rule.name for rule in plan.program.rules
-        if rule.entity == "program" and any(isinstance(one, ir.Aggregate) for one in nodes(rule))
-    )  # fmt: skip
-    for rule in plan.program.rules:
-        if rule.entity == "program" and not found.keys().isdisjoint(reads(rule)):
-            found[rule.name] = None
-    return [
-        rule.name for rule in plan.program.rules
-        if rule.name in found and rule.name in plan.packed
-        and isinstance(output_types(rule).get(""), Number)
-    ]  # fmt: skip
 
 
 def program_outcomes(
