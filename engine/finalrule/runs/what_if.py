@@ -27,8 +27,7 @@ from finalrule.runs.late import ALIKE
 from finalrule.runs.request import PLAN, Manifest, check_free
 from finalrule.runs.results import CLINICIANS as FILE
 from finalrule.runs.results import changed_clinicians, changed_groups
-from finalrule.runs.rules import program_rules, rules_of
-from finalrule.runs.run import figures_of, program_outcomes
+from finalrule.runs.rules import figures_of, program_outcomes, program_rules, rules_of
 from finalrule.runs.storage import writing
 from finalrule.runs.unchanged import policy_name, policy_of
 from finalrule.tables.convert import files_at, literal
