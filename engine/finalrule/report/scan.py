@@ -108,18 +108,18 @@ def alike(connection: duckdb.DuckDBPyConnection, clinicians: str, grouped: bool)
     Where these are `grouped`, the relation has one row for `n` of them, and what differs among them
     as `x_count` and `x_sum`."""
     if grouped:
-        counts = ["sum(n)", *(f"sum({name}_count)" for name in _COUNTED)]
-        sums = [f"sum({name} * n)" if name in _ALIKE else f"sum({name}_sum)" for name in _SUMS]
+        counts = ["n", *(f"{name}_count" for name in _COUNTED)]
+        sums = [f"{name} * n" if name in _ALIKE else f"{name}_sum" for name in _SUMS]
     else:
         counts = ["count(*)", *(f"count({name})" for name in _COUNTED)]
         sums = [f"sum({name})" for name in _SUMS]
     named = zip(counts, ("n", "with_charges", "with_amount"), strict=True)
-    listed = [f"{count}::BIGINT AS {name}" for count, name in named]
+    listed = [f"{count} AS {name}" for count, name in named]
     listed += [f"{of} AS {name}_sum" for of, name in zip(sums, _SUMS, strict=True)]
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE {_TABLE} AS
         SELECT {_size()} AS size, {", ".join(_ALIKE)}, {", ".join(listed)}
-        FROM {clinicians} GROUP BY ALL"""
+        FROM {clinicians} {"" if grouped else "GROUP BY ALL"}"""
     )
     try:
         yield _TABLE

@@ -91,21 +91,34 @@ def write_alike(
           ON s.{TIN_NPI}_id = n.id""",
     )  # fmt: skip
     (run / FOLDER).mkdir(exist_ok=True)
-    for name, query in (
-        (UNIT, f"SELECT s.* FROM {UNIT} s JOIN same_unit a ON a.id = s.id AND a.first = s.id"),
+    for name, order, query in (
+        (
+            UNIT,
+            "id",
+            f"SELECT s.* FROM {UNIT} s JOIN same_unit a ON a.id = s.id AND a.first = s.id",
+        ),
         (
             SCORE,
+            f"{ALIKE}_id, id",
             f"""SELECT s.* EXCLUDE ({TIN_NPI}_id) REPLACE (u.first AS {UNIT}_id),
               s.{TIN_NPI}_id AS {ALIKE}_id
             FROM scores s JOIN same a ON a.id = s.{TIN_NPI}_id AND a.first = a.id
             LEFT JOIN same_unit u ON u.id = s.{UNIT}_id""",
         ),
-        (ALIKE, f"SELECT n.* FROM ({clinicians}) n JOIN same a ON a.id = n.id AND a.first = n.id"),
-        (TIN_NPI, f"SELECT t.*, a.first AS {ALIKE}_id FROM {TIN_NPI} t JOIN same a USING (id)"),
+        (
+            ALIKE,
+            "id",
+            f"SELECT n.* FROM ({clinicians}) n JOIN same a ON a.id = n.id AND a.first = n.id",
+        ),
+        (
+            TIN_NPI,
+            f"{ALIKE}_id, id",
+            f"SELECT t.*, a.first AS {ALIKE}_id FROM {TIN_NPI} t JOIN same a USING (id)",
+        ),
     ):
         with whole_file(run / FOLDER / f"{name}.parquet") as path:
             connection.execute(
-                f"COPY (SELECT * FROM ({query}) ORDER BY id) TO {literal(str(path))} "
+                f"COPY (SELECT * FROM ({query}) ORDER BY {order}) TO {literal(str(path))} "
                 "(FORMAT parquet)"
             )
 

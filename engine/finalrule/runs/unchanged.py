@@ -7,17 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from finalrule import __version__
+from finalrule.core import ir
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.scalar import Evaluator
-from finalrule.load import load_evaluator
+from finalrule.load import load_evaluator, load_program
 from finalrule.runs.request import MANIFEST
 
 _CHANGED = "+set"
 
 
 def policy_of(run: Path, manifest: Mapping[str, Any]) -> Evaluator:
-    """The policy of a run with its settings, ready to evaluate. Raises Failure where another
-    version of the engine made the run, or the policy was edited since."""
+    """The policy of a run with its settings, ready to evaluate. Raises Failure as `program_of`."""
+    program_of(run, manifest)
+    return load_evaluator(policy_name(manifest), manifest["settings"])
+
+
+def program_of(run: Path, manifest: Mapping[str, Any]) -> ir.Program:
+    """The policy of a run with its settings. Raises Failure where another version of the engine
+    made the run, or the policy was edited since."""
     made_by = manifest["engine_version"]
     if made_by != __version__:
         raise _failure(
@@ -25,15 +32,15 @@ def policy_of(run: Path, manifest: Mapping[str, Any]) -> Evaluator:
             run, "", f"use finalrule {made_by}, or run the policy again",
         )  # fmt: skip
     policy = policy_name(manifest)
-    evaluator = load_evaluator(policy, manifest["settings"])
+    program = load_program(policy, manifest["settings"])
     digest = manifest["policy_digest"]
-    if evaluator.program.digest != digest:
+    if program.digest != digest:
         raise _failure(
             "policy-changed", f"policy {policy} is not what the run was made with",
-            run, f"policy digest {digest[:12]}; it is {evaluator.program.digest[:12]} now",
+            run, f"policy digest {digest[:12]}; it is {program.digest[:12]} now",
             "run the policy again, or bring it back to what it was",
         )  # fmt: skip
-    return evaluator
+    return program
 
 
 def policy_name(manifest: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import duckdb
 import msgspec
 
 from finalrule.cache import whole_file, write_whole
+from finalrule.core import ir
 from finalrule.diagnostics import Failure
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator
@@ -29,7 +30,7 @@ from finalrule.runs.results import CLINICIANS as FILE
 from finalrule.runs.results import changed_clinicians, changed_groups
 from finalrule.runs.rules import figures_of, program_outcomes, program_rules, rules_of
 from finalrule.runs.storage import writing
-from finalrule.runs.unchanged import policy_name, policy_of
+from finalrule.runs.unchanged import policy_name, program_of
 from finalrule.tables.convert import files_at, literal
 
 CLINICIANS, GROUPS = "clinicians", "groups"
@@ -47,13 +48,13 @@ class WhatIf:
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, run: Path, manifest: Mapping[str, Any],
-        was: Evaluator, now: Evaluator,
+        was: ir.Program, now: Evaluator,
     ) -> None:  # fmt: skip
         self.connection = connection
-        change = changed_rules(was.program, now.program)
+        change = changed_rules(was, now.program)
         self.rules = change.rules
         self.of_rules = len(rules_of(now.program))
-        kept = Kept(connection, run, index.read(was.program, (run / PLAN).read_bytes()))
+        kept = Kept(connection, run, index.read(was, (run / PLAN).read_bytes()))
         self.grouped = False
         plan = self._of_alike(run, now, change, kept) or self._of_all(run, now, change, kept)
         self.manifest = {
@@ -110,7 +111,7 @@ def changed(
     """A run under changed settings. Those of the run hold too, but for names that are set again.
     Raises Failure where the run's policy is another one by now, or a setting cannot be."""
     msgspec.convert(manifest, Manifest)
-    was = policy_of(run, manifest)
+    was = program_of(run, manifest)
     names = {_name(one) for one in settings}
     every = [*(one for one in manifest["settings"] if _name(one) not in names), *settings]
     found = WhatIf(connection, run, manifest, was, load_evaluator(policy_name(manifest), every))
