@@ -17,7 +17,7 @@ from finalrule.runs.again import Again, compile_again, not_needed
 from finalrule.runs.changed import Changed
 from finalrule.runs.kept import Kept
 from finalrule.runs.late import ALIKE, PROGRAM, UNIT, late_rules, own_rules
-from finalrule.runs.results import CLINICIANS, COLUMNS, SCORE, TIN_NPI
+from finalrule.runs.results import CLINICIANS, COLUMNS, SCORE, TIN_NPI, depends
 from finalrule.tables.convert import files_at, literal
 
 FOLDER = "alike"
@@ -78,14 +78,13 @@ def write_alike(
         f"LEFT JOIN same_unit u ON u.id = s.{UNIT}_id",
     )  # fmt: skip
     own = own_rules(program, late)
-    differing = ", ".join(
-        ["tin", "npi", "covered_charges", *(one.name for one in COLUMNS if one.rule in own)]
-    )
-    clinicians = f"""SELECT * EXCLUDE ({differing}) RENAME (file_row_number AS id)
+    differing = ["tin", "npi", "covered_charges", *(c.name for c in COLUMNS if c.rule in own)]
+    following = [c.name for c in COLUMNS if depends(c, late) and c.name not in differing]
+    clinicians = f"""SELECT * EXCLUDE ({", ".join(differing)}) RENAME (file_row_number AS id)
         FROM read_parquet({files_at(run / CLINICIANS)}, file_row_number = true)"""
     _same(
         connection, "same",
-        f"""SELECT n.*, s.scores FROM ({clinicians}) n LEFT JOIN
+        f"""SELECT n.* EXCLUDE ({", ".join(following)}), s.scores FROM ({clinicians}) n LEFT JOIN
           (SELECT {TIN_NPI}_id, LIST(a.first ORDER BY a.first) AS scores
           FROM scores JOIN same_score a USING (id) GROUP BY {TIN_NPI}_id) s
           ON s.{TIN_NPI}_id = n.id""",

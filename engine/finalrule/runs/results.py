@@ -167,7 +167,7 @@ def changed_clinicians(
     results. `alike` is an entity that stands for TIN/NPIs that are."""
     found = _Columns(plan, carried=CHOSEN in changed, alike=alike)
     replaced = [
-        f"{found.sql(column)} AS {column.name}" for column in COLUMNS if _depends(column, changed)
+        f"{found.sql(column)} AS {column.name}" for column in COLUMNS if depends(column, changed)
     ]
     source = f"read_parquet({files_at(run / CLINICIANS)}, file_row_number = true)"
     source = f"SELECT * RENAME (file_row_number AS id) FROM {source}"
@@ -188,7 +188,7 @@ def changed_groups(plan: Plan, changed: Collection[str], alike: str) -> str:
     (table,) = {plan.tables[one.rule] for one in own}
     replaced = [
         f"{found.sql(column)} AS {column.name}" for column in COLUMNS
-        if _depends(column, changed) and column not in own
+        if depends(column, changed) and column not in own
     ]  # fmt: skip
     values = {"covered_charges": _charges("t")}
     values |= {one.name: found.words.outcome(one.rule, "t") for one in own}
@@ -212,7 +212,7 @@ def _charges(alias: str) -> str:
     return f"CAST({alias}.covered_charges AS DECIMAL(18, 0)) * 0.01"
 
 
-def _depends(column: Column, changed: Collection[str]) -> bool:
+def depends(column: Column, changed: Collection[str]) -> bool:
     """Whether a column may be another one when the outcomes of some rules are."""
     if column.of == USED or column.name == "score_used":
         return column.rule in changed or CHOSEN in changed

@@ -79,17 +79,18 @@ class WhatIf:
         return plan
 
     def _of_alike(self, run: Path, now: Evaluator, change: Changed, kept: Kept) -> Plan | None:
-        """All late rules, once for TIN/NPIs that are alike; None where that is not possible."""
-        again = again_alike(self.connection, run, now, change, kept) if change.rules else None
-        if again is None:
-            return None
-        plan, late = again.stored, [rule for one in again.plan.passes for rule in one.rules]
-        query, reads = changed_clinicians(plan, late, run, ALIKE)
-        programs = {plan.tables[rule] for rule in program_rules(plan)}
+        """All late rules, once for TIN/NPIs that are alike; None where that is not possible. What
+        is wrong with a rule, and for how many records, is said where all are computed."""
         try:
+            again = again_alike(self.connection, run, now, change, kept) if change.rules else None
+            if again is None:
+                return None
+            plan, late = again.stored, [rule for one in again.plan.passes for rule in one.rules]
+            query, reads = changed_clinicians(plan, late, run, ALIKE)
+            programs = {plan.tables[rule] for rule in program_rules(plan)}
             self._run(again, reads | programs)
         except Failure:
-            return None  # how many records break a promise is known once all are computed
+            return None
         kept.tables(sorted(programs & kept.known))
         self._view(CLINICIANS, query)
         self._view(GROUPS, changed_groups(plan, late, ALIKE))
