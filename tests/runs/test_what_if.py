@@ -232,6 +232,16 @@ def test_which_rules_are_late(policy: str) -> None:
     }  # fmt: skip
 
 
+def test_a_figure_that_sql_cannot_compute(whole: Whole, nation: Path, tmp_path: Path) -> None:
+    """The denominators of 73.33 are too many digits for the total adjustment: as a run says it."""
+    settings = ("--set", "performance_threshold=73.33")
+    out = tmp_path / "run"
+    done = finalrule("run", "--policy", POLICY, "--facts", nation, "--out", out, *settings)
+    refused(done, "not-for-sql", out)
+    asked = finalrule("what-if", whole.path, *settings)
+    assert asked.exit_code == 2 and asked.stderr == done.stderr
+
+
 def test_rules_that_those_who_are_alike_do_not_have_alike() -> None:
     """A score's rule that reads charges, or one of the program over scores, must see everybody."""
     program = load_program(POLICY)
