@@ -17,8 +17,7 @@ from finalrule.load import load_program
 from finalrule.report.summary import summarize
 from finalrule.runs.execute import connect
 from finalrule.runs.request import read_manifest
-from finalrule.runs.what_if import CLINICIANS as CLINICIANS_TABLE
-from finalrule.runs.what_if import changed
+from finalrule.runs.what_if import GROUPS, changed
 from finalrule.synth.make import make_nation
 
 POLICY = "2020-proposed"
@@ -82,7 +81,8 @@ def test_a_nation(nation: Path, tmp_path: Path) -> None:
     with connect(THREADS, "4GB", tmp_path / "scratch") as connection:
         start = time.perf_counter()
         found = changed(connection, out, read_manifest(out), ["performance_threshold=60"])
-        summarize(connection, CLINICIANS_TABLE, found.manifest)
+        assert found.grouped
+        summarize(connection, GROUPS, found.manifest, grouped=True)
         again = time.perf_counter() - start
     print(f"a changed performance threshold, {len(found.rules)} of {found.of_rules} rules again, "
           f"and the new summary: {again:.1f} s, {again / seconds:.3f} x the run")  # fmt: skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from finalrule.core import ir
@@ -19,8 +21,11 @@ from finalrule.report.model import decode
 from finalrule.report.summary import summarize
 from finalrule.runs import run as runs
 from finalrule.runs.changed import changed_rules
+from finalrule.runs.execute import connect
+from finalrule.runs.late import late_rules, own_rules
 from finalrule.runs.results import COLUMNS
 from finalrule.runs.shortened import not_considered, shortened
+from finalrule.runs.what_if import CLINICIANS, GROUPS, changed
 from runs.conftest import POLICY, Whole, finalrule, refused
 
 # What is changed, and how much of the rules it reaches, from the last ones to nearly all.
@@ -165,6 +170,97 @@ def test_what_a_run_keeps_as_its_summary(whole: Whole, copied: Path) -> None:
     assert shown[0] == shown[1]
 
 
+@pytest.mark.parametrize("settings", [SETTINGS[0], SETTINGS[1], SETTINGS[2]], ids=" ".join)
+def test_one_for_all_who_are_alike(
+    whole: Whole, again: Again, copied: Path, settings: tuple[str, ...]
+) -> None:
+    """What a late figure comes to is the summary of a run of the whole, from TIN/NPIs that are
+    alike or, where a run keeps none of these, from all; an early figure's is from all."""
+    expected = manifest(again(*settings))
+    shutil.rmtree(copied / "alike")
+    late = settings != SETTINGS[2]
+    for run, grouped in ((whole.path, late), (copied, False)):
+        with connect(2, "1GB", copied.parent / "scratch") as connection:
+            found = changed(connection, run, manifest(run), settings)
+            assert found.grouped is grouped
+            assert found.manifest == expected
+            relation = GROUPS if grouped else CLINICIANS
+            shown = summarize(connection, relation, found.manifest, grouped=grouped)
+            assert shown == summarize(connection, CLINICIANS, found.manifest)
+            all_of_it = f"'{again(*settings)}/clinicians.parquet'"
+            assert shown == summarize(connection, all_of_it, expected)
+
+
+def test_who_is_alike(whole: Whole) -> None:
+    """The first of them stands for everybody who has, beside its own charges and amounts, the same
+    results; some have more than one score, and the scores are those of the first."""
+    with duckdb.connect() as connection:
+
+        def ask(query: str) -> list[Any]:
+            tables = {name: f"'{whole.path}/alike/{name}.parquet'" for name in
+                      ("alike", "available_score", "scoring_unit", "tin_npi")}  # fmt: skip
+            clinicians = f"'{whole.path}/clinicians.parquet'"
+            return connection.execute(query.format(clinicians=clinicians, **tables)).fetchall()
+
+        everybody = ask("SELECT COUNT(*), COUNT(DISTINCT alike_id) FROM {tin_npi}")
+        assert everybody[0][0] == 2000 > everybody[0][1] > 0
+        assert ask("SELECT COUNT(*) FROM {alike}") == [(everybody[0][1],)]
+        assert ask("SELECT COUNT(*) FROM {tin_npi} WHERE alike_id > id") == [(0,)]
+        results = "final_score, score_used, adjustment_applies, eligibility_status, practice_size"
+        one = f"SELECT {results} FROM read_parquet({{clinicians}}, file_row_number = true) n " \
+            "JOIN {tin_npi} t ON t.id = n.file_row_number"  # fmt: skip
+        first = f"SELECT {results} FROM {{tin_npi}} t JOIN {{alike}} a ON a.id = t.alike_id"
+        assert ask(f"({one}) EXCEPT ALL ({first})") == []
+        lost = (
+            "SELECT COUNT(*) FROM {available_score} WHERE alike_id NOT IN (FROM {alike} SELECT id)"
+        )
+        assert ask(lost) == [(0,)]
+        assert ask("SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM {available_score} "
+                   "GROUP BY alike_id)")[0][0] > 1  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", ["2019-final", POLICY, "2020-final"])
+def test_which_rules_are_late(policy: str) -> None:
+    """Those of scores, payments and budget neutrality; only amounts are a TIN/NPI's own: charges
+    times what those who are alike have alike."""
+    program = load_program(policy)
+    late = late_rules(program)
+    assert {"final_score", "scaling_factor", "adjustment_amount"} <= set(late)
+    assert own_rules(program, late) == {
+        "unscaled_increase", "reduction", "unscaled_additional_payment", "increase",
+        "additional_payment", "adjustment_amount",
+    }  # fmt: skip
+
+
+def test_a_figure_that_sql_cannot_compute(whole: Whole, nation: Path, tmp_path: Path) -> None:
+    """The denominators of 73.33 are too many digits for the total adjustment: as a run says it."""
+    settings = ("--set", "performance_threshold=73.33")
+    out = tmp_path / "run"
+    done = finalrule("run", "--policy", POLICY, "--facts", nation, "--out", out, *settings)
+    refused(done, "not-for-sql", out)
+    asked = finalrule("what-if", whole.path, *settings)
+    assert asked.exit_code == 2 and asked.stderr == done.stderr
+
+
+def test_rules_that_those_who_are_alike_do_not_have_alike() -> None:
+    """A score's rule that reads charges, or one of the program over scores, must see everybody."""
+    program = load_program(POLICY)
+    charges = ir.Compare("==", ir.Fact("tin_npi", "covered_charges"), ir.Num(Fraction(0), "usd"))
+    over_scores = ir.Aggregate("count", "available_score", None, ir.Outcome("final_score_used"))
+    for name, when in (
+        ("available_final_score", charges),
+        ("total_increases", ir.Compare("==", over_scores, ir.Num(Fraction(0), "count"))),
+    ):
+        rules = tuple(
+            msgspec.structs.replace(
+                rule, clauses=(msgspec.structs.replace(rule.clauses[0], when=when),)
+            )
+            if isinstance(rule, ir.Choice) and rule.name == name else rule
+            for rule in program.rules
+        )  # fmt: skip
+        assert late_rules(msgspec.structs.replace(program, rules=rules)) == ()
+
+
 def test_side_by_side(whole: Whole, again: Again) -> None:
     """The differences are those of two runs of the whole."""
     found = []
@@ -215,7 +311,7 @@ def test_a_run_of_something_else(copied: Path, field: str, value: object, code: 
 
 
 @pytest.mark.parametrize("lost", ["facts/scoring_unit", "outcomes", "plan.json",
-                                  "clinicians.parquet"])  # fmt: skip
+                                  "clinicians.parquet", "alike/tin_npi.parquet"])  # fmt: skip
 def test_a_run_that_is_not_whole(copied: Path, lost: str) -> None:
     path = copied / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()

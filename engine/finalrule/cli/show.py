@@ -65,7 +65,7 @@ def show(words: tuple[str, ...], stated: str | None, as_sql: bool, dialect: str,
 
 def _sql(policy: str | None, rule: str | None, dialect: str, form: str) -> str:
     from finalrule.load import load_evaluator
-    from finalrule.runs.run import rules_of
+    from finalrule.runs.rules import rules_of
     from finalrule.show.sql import sql_data, sql_text
 
     if policy is None:

@@ -54,7 +54,7 @@ def what_if(
     """
     from finalrule.runs.execute import connect
     from finalrule.runs.storage import reading
-    from finalrule.runs.what_if import CLINICIANS, changed, stored_clinicians, write
+    from finalrule.runs.what_if import CLINICIANS, GROUPS, changed, stored_clinicians, write
 
     began = time.perf_counter()
     manifest = read_manifest(run)
@@ -65,7 +65,8 @@ def what_if(
     ):
         found = changed(connection, run, manifest, settings)
         before = _summary(run) or summarize(connection, stored_clinicians(run), manifest)
-        after = summarize(connection, CLINICIANS, found.manifest)
+        relation = GROUPS if found.grouped else CLINICIANS
+        after = summarize(connection, relation, found.manifest, grouped=found.grouped)
         if out is not None:
             write(found, out, memory)
     seconds = time.perf_counter() - began

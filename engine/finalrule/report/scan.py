@@ -38,13 +38,14 @@ _SUMS = (
     "covered_charges", "increase", "reduction", "additional_payment", "adjustment_amount",
     "final_score", "total_adjustment",
 )  # fmt: skip
+_COUNTED = ("covered_charges", "adjustment_amount")
 # What is the same for clinicians who are alike, beside the practice size's row.
 _ALIKE = (
     "eligibility_status", "clinician_participation", "any_data_submitted", "reports_as_group",
     "group_eligibility_status", "group_adjustment_applies", "score_used", "adjustment_applies",
     "final_score", "adjustment_factor", "additional_adjustment_factor", "total_adjustment",
 )  # fmt: skip
-_TABLE = "alike"
+_TABLE = "clinicians_alike"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,23 @@ def exactly() -> Iterator[None]:
 
 
 @contextmanager
-def alike(connection: duckdb.DuckDBPyConnection, clinicians: str) -> Iterator[str]:
-    """The name of a table of all clinicians in a relation, with one row for those who are alike."""
-    sums = ", ".join(f"sum({name}) AS {name}_sum" for name in _SUMS)
+def alike(connection: duckdb.DuckDBPyConnection, clinicians: str, grouped: bool) -> Iterator[str]:
+    """The name of a table of all clinicians in a relation, with one row for those who are alike.
+    Where these are `grouped`, the relation has one row for `n` of them, and what differs among them
+    as `x_count` and `x_sum`."""
+    if grouped:
+        counts = ["n", *(f"{name}_count" for name in _COUNTED)]
+        sums = [f"{name} * n" if name in _ALIKE else f"{name}_sum" for name in _SUMS]
+    else:
+        counts = ["count(*)", *(f"count({name})" for name in _COUNTED)]
+        sums = [f"sum({name})" for name in _SUMS]
+    named = zip(counts, ("n", "with_charges", "with_amount"), strict=True)
+    listed = [f"{count} AS {name}" for count, name in named]
+    listed += [f"{of} AS {name}_sum" for of, name in zip(sums, _SUMS, strict=True)]
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE {_TABLE} AS
-        SELECT {_size()} AS size, {", ".join(_ALIKE)}, count(*) AS n,
-          count(covered_charges) AS with_charges, count(adjustment_amount) AS with_amount, {sums}
-        FROM {clinicians} GROUP BY ALL"""
+        SELECT {_size()} AS size, {", ".join(_ALIKE)}, {", ".join(listed)}
+        FROM {clinicians} {"" if grouped else "GROUP BY ALL"}"""
     )
     try:
         yield _TABLE

@@ -67,15 +67,17 @@ class _Manifest(msgspec.Struct):
 
 
 def summarize(
-    connection: duckdb.DuckDBPyConnection, clinicians: str, manifest: Mapping[str, Any]
-) -> Summary:
-    """The figures of a run. `clinicians` is a relation with scan.COLUMNS, one row a TIN/NPI;
+    connection: duckdb.DuckDBPyConnection, clinicians: str, manifest: Mapping[str, Any],
+    *, grouped: bool = False,
+) -> Summary:  # fmt: skip
+    """The figures of a run. `clinicians` is a relation with scan.COLUMNS, one row a TIN/NPI, or
+    one for those who are alike where they are `grouped`, as scan.alike has it;
     `manifest` is what a run writes. Raises msgspec's and DuckDB's errors where they are others."""
     stated = msgspec.convert(manifest, _Manifest, dec_hook=decode_hook)
     figures = _figures(stated.figures)
     threshold = figures["performance_threshold"]
     additional = figures.get("additional_performance_threshold")
-    with scan.exactly(), scan.alike(connection, clinicians) as alike:
+    with scan.exactly(), scan.alike(connection, clinicians, grouped) as alike:
         cells = scan.cells(connection, alike, threshold, additional)
         factors = scan.factors(connection, alike)
         scored = scan.scores(connection, alike)

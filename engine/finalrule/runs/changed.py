@@ -10,7 +10,7 @@ import msgspec
 from finalrule.core import ir
 from finalrule.core.walk import nodes
 from finalrule.population.schedule import closure
-from finalrule.runs.run import rules_of
+from finalrule.runs.rules import rules_of
 
 # What is said of a rule beside what it computes.
 _SAID = ("place", "force_place", "force_cite", "cite", "cites", "because")

@@ -25,7 +25,7 @@ from finalrule.population.decode import Decoder
 from finalrule.population.plan import Plan
 from finalrule.runs import results
 from finalrule.runs.request import MANIFEST, PLAN, Manifest, Stated, read_manifest
-from finalrule.runs.run import program_rules, rules_of
+from finalrule.runs.rules import program_rules, rules_of
 from finalrule.runs.storage import unreadable
 from finalrule.runs.unchanged import policy_of
 from finalrule.score import number_text

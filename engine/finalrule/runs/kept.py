@@ -14,7 +14,7 @@ from finalrule.population import sql
 from finalrule.population.plan import Plan
 from finalrule.population.sql import E
 from finalrule.population.stored import stored_columns
-from finalrule.runs.run import NAMES
+from finalrule.runs.results import NAMES
 from finalrule.runs.shortened import Before
 from finalrule.tables.convert import files_at
 
@@ -52,20 +52,7 @@ class Kept:
         """A view under an entity's name on those of the columns wanted that are facts of it, or
         what rules of it came to that are not changed, or what was `before`; `without` records for
         which something was true."""
-        entities = {rule.name: rule.entity for rule in self.plan.program.rules}
-        of_table = {table: entities[rule] for rule, table in self.plan.tables.items()}
-        known = {
-            column for (rule, _), shape in self.plan.shapes.items()
-            if entities.get(rule) == entity and rule not in changed for column in shape.columns
-        }  # fmt: skip
-        outcomes = [
-            (one.name, one.table, one.tree) for one in stored_columns(self.plan, known & wanted)
-            if of_table[one.table] == entity and one.name in wanted
-        ]  # fmt: skip
-        outcomes += [
-            (one.column, one.table, one.tree) for one in before
-            if one.entity == entity and one.column in wanted
-        ]  # fmt: skip
+        outcomes = self._outcomes(entity, wanted, changed, before)
         tables = list(dict.fromkeys(table for _, table, _ in outcomes))
         if without is not None and without.table not in tables:
             tables.append(without.table)
@@ -81,6 +68,34 @@ class Kept:
         )
         where = "" if without is None else f" WHERE NOT {self._placed(without.table, without.tree)}"
         self._view(entity, f"SELECT {', '.join(columns)} FROM {first}{joins}{where}")
+
+    def columns(
+        self, entity: str, wanted: Set[str], changed: Collection[str], before: Iterable[Before]
+    ) -> set[str]:
+        """The columns that `entity` gives."""
+        outcomes = self._outcomes(entity, wanted, changed, before)
+        facts = {"id", *wanted} & self._of(entity).types.keys()
+        return facts | {name for name, _, _ in outcomes}
+
+    def _outcomes(
+        self, entity: str, wanted: Set[str], changed: Collection[str], before: Iterable[Before]
+    ) -> list[tuple[str, str, E]]:
+        """Columns of outcomes: name, table, and what they are of its columns."""
+        entities = {rule.name: rule.entity for rule in self.plan.program.rules}
+        of_table = {table: entities[rule] for rule, table in self.plan.tables.items()}
+        known = {
+            column for (rule, _), shape in self.plan.shapes.items()
+            if entities.get(rule) == entity and rule not in changed for column in shape.columns
+        }  # fmt: skip
+        outcomes = [
+            (one.name, one.table, one.tree) for one in stored_columns(self.plan, known & wanted)
+            if of_table[one.table] == entity and one.name in wanted
+        ]  # fmt: skip
+        outcomes += [
+            (one.column, one.table, one.tree) for one in before
+            if one.entity == entity and one.column in wanted
+        ]  # fmt: skip
+        return outcomes
 
     def tables(self, names: Iterable[str]) -> None:
         """Views on tables as they are."""

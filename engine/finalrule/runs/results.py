@@ -3,7 +3,7 @@ is in percent and in dollars."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from finalrule.values import Enumeration, Number
 
 CLINICIANS = "clinicians.parquet"
 PARTICIPANTS = "eligible_clinicians.parquet"
+# Tables of facts that say who somebody is.
+NAMES = ("unit_names", "tin_npi_names")
 # Whose outcome a column is: that of a scoring unit (the individual, the practice as a group, the
 # unit whose score is used), of the clinician in the individual's unit or in that of a practice that
 # reports as a group, or of the TIN/NPI itself.
@@ -67,10 +69,8 @@ OF_PARTICIPANTS = (
     "clinician_first_listed", "individually_assessed", "qp_status", "qp_shortfall",
     "estimated_aggregate_payments", "apm_incentive_payment",
 )  # fmt: skip
-_SCORE = "available_score"
-CHOSEN = "final_score_used"
-# What the table that says which score is used has of the score.
-CARRIED = tuple((_SCORE, name) for name in ("tin_npi_id", "scoring_unit_id", "kind"))
+SCORE = "available_score"
+FINAL_SCORE, CHOSEN = "final_score", "final_score_used"
 
 
 class Words:
@@ -158,24 +158,61 @@ def participants(plan: Plan) -> str:
     return f"SELECT e.npi, {listed} FROM {ELIGIBLE_CLINICIAN} e {joins}"
 
 
-def changed_clinicians(plan: Plan, changed: Collection[str], run: Path) -> tuple[str, set[str]]:
+def changed_clinicians(
+    plan: Plan, changed: Collection[str], run: Path, alike: str = ""
+) -> tuple[str, set[str]]:
     """The query of the same rows of a finished run, in which TIN/NPIs stand in the order of their
     ids; what depends on changed rules is taken from the plan's tables. With it, the tables that it
-    reads. Where it is changed which score is used, that table has CARRIED."""
-    found = _Columns(plan, carried=CHOSEN in changed)
-    replaced = ", ".join(
-        f"{found.sql(column)} AS {column.name}" for column in COLUMNS if _depends(column, changed)
-    )
+    reads. Where it is changed which score is used, that table has the facts of the score that make
+    results. `alike` is an entity that stands for TIN/NPIs that are."""
+    found = _Columns(plan, carried=CHOSEN in changed, alike=alike)
+    replaced = [
+        f"{found.sql(column)} AS {column.name}" for column in COLUMNS if depends(column, changed)
+    ]
     source = f"read_parquet({files_at(run / CLINICIANS)}, file_row_number = true)"
-    star = f"n.* EXCLUDE (id) REPLACE ({replaced})" if replaced else "n.* EXCLUDE (id)"
-    query = (
-        f"SELECT {star} FROM (SELECT * RENAME (file_row_number AS id) FROM {source}) n "
-        f"{found.joins()}"
+    source = f"SELECT * RENAME (file_row_number AS id) FROM {source}"
+    without = "id"
+    if alike:
+        source = f"SELECT c.*, t.{alike}_id FROM ({source}) c JOIN {TIN_NPI} t ON t.id = c.id"
+        without = f"id, {alike}_id"
+    star = _star(without, replaced)
+    return f"SELECT {star} FROM ({source}) n {found.joins()}", found.reads
+
+
+def changed_groups(plan: Plan, changed: Collection[str], alike: str) -> str:
+    """The query of all rows of a finished run, one for TIN/NPIs that are alike, `n` of them: what
+    they do not have alike as how many have it (`x_count`) and as a sum (`x_sum`). The table of the
+    entity `alike` has what they have in the run."""
+    found = _Columns(plan, carried=True, alike=alike)
+    own = [one for one in COLUMNS if one.of == TIN_NPI and found.is_own(one)]
+    (table,) = {plan.tables[one.rule] for one in own}
+    replaced = [
+        f"{found.sql(column)} AS {column.name}" for column in COLUMNS
+        if depends(column, changed) and column not in own
+    ]  # fmt: skip
+    values = {"covered_charges": _charges("t")}
+    values |= {one.name: found.words.outcome(one.rule, "t") for one in own}
+    listed = ", ".join(f"{value} AS {name}" for name, value in values.items())
+    summed = "".join(
+        f", count({name}) AS {name}_count, sum({name}) AS {name}_sum" for name in values
     )
-    return query, found.reads
+    return f"""SELECT {_star("id, " + alike + "_id", replaced)}, own.* EXCLUDE ({alike}_id)
+        FROM (SELECT *, id AS {alike}_id FROM {alike}) n JOIN (
+          SELECT {alike}_id, count(*) AS n{summed}
+          FROM (SELECT t.{alike}_id, {listed} FROM {table} t) GROUP BY {alike}_id) own
+          ON own.{alike}_id = n.id {found.joins()}"""
 
 
-def _depends(column: Column, changed: Collection[str]) -> bool:
+def _star(without: str, replaced: Sequence[str]) -> str:
+    star = f"n.* EXCLUDE ({without})"
+    return f"{star} REPLACE ({', '.join(replaced)})" if replaced else star
+
+
+def _charges(alias: str) -> str:
+    return f"CAST({alias}.covered_charges AS DECIMAL(18, 0)) * 0.01"
+
+
+def depends(column: Column, changed: Collection[str]) -> bool:
     """Whether a column may be another one when the outcomes of some rules are."""
     if column.of == USED or column.name == "score_used":
         return column.rule in changed or CHOSEN in changed
@@ -185,8 +222,10 @@ def _depends(column: Column, changed: Collection[str]) -> bool:
 class _Columns:
     """SQL of the columns of TIN/NPIs `n`, and of what is joined to these for them."""
 
-    def __init__(self, plan: Plan, *, carried: bool = False) -> None:
-        self._words, self._tables, self._kinds = Words(plan), plan.tables, _kinds(plan)
+    def __init__(self, plan: Plan, *, carried: bool = False, alike: str = "") -> None:
+        self.words, self._tables, self._kinds = Words(plan), plan.tables, _kinds(plan)
+        self._alike, self._key = alike, f"{alike}_id" if alike else "id"
+        self._parent = f"{alike or TIN_NPI}_id"
         self._joins: dict[str, str] = {}
         self._used_columns: dict[str, str] = {}
         self._of_used: dict[str, str] = {}
@@ -205,13 +244,13 @@ class _Columns:
                 return self._used(column, _of(_member(sql.column("kind"), self._kinds), "s"))
             case "covered_charges":
                 self._join("charged", "JOIN tin_npi charged ON charged.id = n.id")
-                return "CAST(charged.covered_charges AS DECIMAL(18, 0)) * 0.01"
+                return _charges("charged")
         if column.of == USED:
             table = self._tables[column.rule]
             self.reads.add(table)
             self._of_used.setdefault(table, f"LEFT JOIN {table} ON {table}.id = s.scoring_unit_id")
-            return self._used(column, self._words.outcome(column.rule, table))
-        return self._words.outcome(column.rule, self._results(column))
+            return self._used(column, self.words.outcome(column.rule, table))
+        return self.words.outcome(column.rule, self._results(column))
 
     def joins(self) -> str:
         """What the columns asked for so far are read from."""
@@ -224,14 +263,19 @@ class _Columns:
 
     def _results(self, column: Column) -> str:
         """The results of a column's rule, for the record whose outcome it is."""
-        table, record = self._tables[column.rule], self._record(column.of)
+        table, record = self._tables[column.rule], self._record(column)
         alias = f"{column.of}_{table}"
         self.reads.add(table)
         return self._join(alias, f"LEFT JOIN {table} {alias} ON {alias}.id = {record}")
 
-    def _record(self, of: str) -> str:
+    def is_own(self, column: Column) -> bool:
+        """Whether an outcome of TIN/NPIs is one that those who are alike do not have alike."""
+        return self.words.rules[column.rule].entity != self._alike
+
+    def _record(self, column: Column) -> str:
+        of = column.of
         if of == TIN_NPI:
-            return "n.id"
+            return "n.id" if self.is_own(column) else f"n.{self._key}"
         if of == PRACTICE:
             return f"{self._practice()}.scoring_unit_id"
         score = self._score("group" if of == GROUPED else "individual")
@@ -239,10 +283,10 @@ class _Columns:
 
     def _score(self, kind: str) -> str:
         """The score of a kind that a TIN/NPI can have."""
-        self.reads.add(_SCORE)
+        self.reads.add(SCORE)
         number, alias = self._kinds.members.index(kind), f"{kind}_score"
         on = f"{alias}.tin_npi_id = n.id AND {alias}.kind = {number}"
-        return self._join(alias, f"LEFT JOIN {_SCORE} {alias} ON {on}")
+        return self._join(alias, f"LEFT JOIN {SCORE} {alias} ON {on}")
 
     def _used(self, column: Column, written: str) -> str:
         """A column of the score `s` that is used, or of its unit."""
@@ -255,12 +299,12 @@ class _Columns:
         self.reads.add(chosen)
         source, where = f"{chosen} s", f"s.{CHOSEN}"
         if not self._carried:
-            self.reads.add(_SCORE)
-            source = f"{_SCORE} s JOIN {chosen} c ON c.id = s.id"
-            where = self._words.outcome(CHOSEN, "c")
-        listed = ", ".join(["s.tin_npi_id", *self._used_columns.values()])
+            self.reads.add(SCORE)
+            source = f"{SCORE} s JOIN {chosen} c ON c.id = s.id"
+            where = self.words.outcome(CHOSEN, "c")
+        listed = ", ".join([f"s.{self._parent}", *self._used_columns.values()])
         query = f"SELECT {listed} FROM {source} {' '.join(self._of_used.values())} WHERE {where}"
-        return f"LEFT JOIN ({query}) {USED} ON {USED}.tin_npi_id = n.id"
+        return f"LEFT JOIN ({query}) {USED} ON {USED}.{self._parent} = n.{self._key}"
 
     def _practice(self) -> str:
         """The practice's unit."""
@@ -277,7 +321,7 @@ class _Columns:
 def _kinds(plan: Plan) -> Enumeration:
     """The kinds of final score that a TIN/NPI can have."""
     found = next(
-        key.type for one in plan.program.entities if one.name == _SCORE
+        key.type for one in plan.program.entities if one.name == SCORE
         for key in one.keys if key.name == "kind"
     )  # fmt: skip
     assert isinstance(found, Enumeration)

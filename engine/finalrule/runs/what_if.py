@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,85 +14,95 @@ import msgspec
 
 from finalrule.cache import whole_file, write_whole
 from finalrule.core import ir
-from finalrule.core.walk import nodes
+from finalrule.diagnostics import Failure
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator
 from finalrule.population import index
-from finalrule.population.dimensions import catalogue_rows
 from finalrule.population.duckdb import load_catalogues, run_passes
-from finalrule.population.plan import Plan, compile_population
+from finalrule.population.plan import Plan
+from finalrule.runs.again import Again, compile_again
+from finalrule.runs.alike import again_alike
 from finalrule.runs.changed import Changed, changed_rules
 from finalrule.runs.kept import Kept
+from finalrule.runs.late import ALIKE
 from finalrule.runs.request import PLAN, Manifest, check_free
-from finalrule.runs.results import CARRIED, CHOSEN, COLUMNS, changed_clinicians
 from finalrule.runs.results import CLINICIANS as FILE
-from finalrule.runs.run import figures_of, program_outcomes, program_rules, rules_of
-from finalrule.runs.shortened import not_considered, shortened
+from finalrule.runs.results import changed_clinicians, changed_groups
+from finalrule.runs.rules import figures_of, program_outcomes, program_rules, rules_of
 from finalrule.runs.storage import writing
-from finalrule.runs.unchanged import policy_name, policy_of
+from finalrule.runs.unchanged import policy_name, program_of
 from finalrule.tables.convert import files_at, literal
 
-CLINICIANS = "clinicians"
+CLINICIANS, GROUPS = "clinicians", "groups"
 MADE = "what-if.json"
 
 
 class WhatIf:
     """A finished run with other figures. `rules` are those that were computed again, of `of_rules`
     that a run has. `clinicians` is a relation of the connection, with the columns of the run's
-    clinicians.parquet; `manifest` is the run's with what changed.
+    clinicians.parquet; `groups` is one of these where they are `grouped`, as changed_groups has
+    them; `manifest` is the run's with what changed.
 
     `was` is the policy that the run was made with, `now` the same with other settings. Raises
     DuckDB's errors, OSError and msgspec.MsgspecError where the run's files are not whole."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, run: Path, manifest: Mapping[str, Any],
-        was: Evaluator, now: Evaluator,
+        was: ir.Program, now: Evaluator,
     ) -> None:  # fmt: skip
         self.connection = connection
-        change = changed_rules(was.program, now.program)
+        change = changed_rules(was, now.program)
         self.rules = change.rules
         self.of_rules = len(rules_of(now.program))
-        stored = index.read(was.program, (run / PLAN).read_bytes())
-        kept = Kept(connection, run, stored)
-        plan, made = stored, None
-        if self.rules:
-            made, plan = self._compiled(now, change, stored, kept)
-        query, reads = changed_clinicians(plan, self.rules, run)
-        reads |= {plan.tables[rule] for rule in program_rules(plan)}
-        if made is not None:
-            run_passes(connection, made, made.passes, keep=reads)
-        kept.tables(sorted(reads & kept.known))
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {CLINICIANS} AS {query}")
+        kept = Kept(connection, run, index.read(was, (run / PLAN).read_bytes()))
+        self.grouped = False
+        plan = self._of_alike(run, now, change, kept) or self._of_all(run, now, change, kept)
         self.manifest = {
             **manifest, "policy": now.program.policy, "policy_digest": now.program.digest,
             "figures": figures_of(now.program), "program": program_outcomes(connection, plan),
         }  # fmt: skip
 
-    def _compiled(
-        self, now: Evaluator, change: Changed, stored: Plan, kept: Kept
-    ) -> tuple[Plan, Plan]:
-        """The plan that computes the changed rules, for which all is there that it reads, and what
-        is stored together with it."""
-        read = {
-            node.catalogue for rule in now.program.rules if rule.name in self.rules
-            for node in (rule, *nodes(rule))
-            if isinstance(node, ir.Lookup | ir.Listed | ir.Deciles)
-        }  # fmt: skip
-        catalogues = catalogue_rows({name: now.catalogues[name] for name in sorted(read)})
-        load_catalogues(self.connection, catalogues)
-        decided = program_rules(stored)
-        wanted = {*(one.rule for one in COLUMNS if one.rule), CHOSEN, *decided}
-        short = shortened(now.program, stored, change)
-        plan = compile_population(
-            short.program, {name: one.dimension for name, one in catalogues.items()},
-            only=self.rules, stored=short.stored, results=wanted, decided=decided,
-            carried=CARRIED if CHOSEN in self.rules else (),
-        )  # fmt: skip
-        without = not_considered(now.program, stored, change, wanted)
-        columns = plan.columns
-        for entity in sorted(plan.reads(plan.passes) & set(plan.scopes)):
-            kept.entity(entity, columns, self.rules, short.columns, without.get(entity))
-        return plan, _overlaid(short.stored, plan)
+    def _of_all(self, run: Path, now: Evaluator, change: Changed, kept: Kept) -> Plan:
+        """The changed rules, for everybody."""
+        again = compile_again(now, kept.plan, change) if change.rules else None
+        plan = again.stored if again else kept.plan
+        query, reads = changed_clinicians(plan, self.rules, run)
+        reads |= {plan.tables[rule] for rule in program_rules(plan)}
+        if again is not None:
+            columns = again.plan.columns
+            for entity in again.entities:
+                without = again.without.get(entity)
+                kept.entity(entity, columns, self.rules, again.before, without)
+            self._run(again, reads)
+        kept.tables(sorted(reads & kept.known))
+        self._view(CLINICIANS, query)
+        return plan
+
+    def _of_alike(self, run: Path, now: Evaluator, change: Changed, kept: Kept) -> Plan | None:
+        """All late rules, once for TIN/NPIs that are alike; None where that is not possible. What
+        is wrong with a rule, and for how many records, is said where all are computed."""
+        try:
+            again = again_alike(self.connection, run, now, change, kept) if change.rules else None
+            if again is None:
+                return None
+            plan, late = again.stored, [rule for one in again.plan.passes for rule in one.rules]
+            query, reads = changed_clinicians(plan, late, run, ALIKE)
+            programs = {plan.tables[rule] for rule in program_rules(plan)}
+            self._run(again, reads | programs)
+        except Failure:
+            return None
+        kept.tables(sorted(programs & kept.known))
+        self._view(CLINICIANS, query)
+        self._view(GROUPS, changed_groups(plan, late, ALIKE))
+        self.grouped = True
+        return plan
+
+    def _run(self, again: Again, keep: Collection[str]) -> None:
+        load_catalogues(self.connection, again.catalogues)
+        run_passes(self.connection, again.plan, again.plan.passes, keep=keep)
+
+    def _view(self, name: str, query: str) -> None:
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
 
 
 def changed(
@@ -102,7 +112,7 @@ def changed(
     """A run under changed settings. Those of the run hold too, but for names that are set again.
     Raises Failure where the run's policy is another one by now, or a setting cannot be."""
     msgspec.convert(manifest, Manifest)
-    was = policy_of(run, manifest)
+    was = program_of(run, manifest)
     names = {_name(one) for one in settings}
     every = [*(one for one in manifest["settings"] if _name(one) not in names), *settings]
     found = WhatIf(connection, run, manifest, was, load_evaluator(policy_name(manifest), every))
@@ -138,13 +148,3 @@ def write(found: WhatIf, out: Path, memory: str) -> None:
             os.replace(whole, out)
     finally:
         shutil.rmtree(whole, ignore_errors=True)
-
-
-def _overlaid(stored: Plan, changed: Plan) -> Plan:
-    """One plan of what is stored and what was computed again."""
-    packed = {rule: one for rule, one in stored.packed.items() if rule not in changed.tables}
-    return Plan(
-        changed.program, changed.passes, {**stored.shapes, **changed.shapes},
-        {**packed, **changed.packed}, {**stored.results, **changed.results},
-        {**stored.tables, **changed.tables}, stored.scopes,
-    )  # fmt: skip
