@@ -121,7 +121,13 @@ class Now:
         declared = evaluator.rules[rule]
         together = isinstance(declared, ir.Select)
         frames = evaluation.frames_of(declared.entity) if together else [frame]
-        evaluator.once_more(evaluation, declared, frames)
+        # Each may be in the middle of another rule, with lets of that.
+        lets = [one.lets for one in frames]
+        try:
+            evaluator.once_more(evaluation, declared, frames)
+        finally:
+            for one, before in zip(frames, lets, strict=True):
+                one.lets = before
         self._decided.setdefault(rule, set()).update(frames)
 
     def _frame(self, record: Record) -> Frame:

@@ -50,7 +50,10 @@ class Reaching(Changing):
 
     def numbers(self, left: ir.Expr, op: str, right: ir.Expr, record: Record, deep: int) -> bool:
         """Make a comparison of numbers hold, at least one of which comes from several facts."""
-        ways = [(left, op, right), (right, MIRRORED[op], left)]
+        signs = ("<", ">") if op == "!=" else (op,)
+        ways = [
+            way for sign in signs for way in ((left, sign, right), (right, MIRRORED[sign], left))
+        ]
 
         def reached(way: tuple[ir.Expr, str, ir.Expr]) -> bool:
             expr, sign, other = way
