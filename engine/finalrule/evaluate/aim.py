@@ -40,16 +40,15 @@ class Aim:
         """Change the facts of the case so that a clause, row or piece wins (rule and winner); the
         record for which it does, None where it does for none that was tried."""
         rule, winner = goal
-        record = None
+        record: Record | None = None
         for attempt in range(_ATTEMPTS):
             # What went wrong the first time is asked for once more, now that most is as it should.
-            if attempt % _TIMES == 0:
+            if record is None or attempt % _TIMES == 0:
                 record = self._record(case, rule, random)
             if record is None:
                 break
             Asking(self.rules, case.root, random).win(rule, winner, record, 0)
-            gone = self._tidy(case)
-            if record in gone:
+            if record in self._tidy(case):
                 record = None
             elif Now(self.rules.readers, case.root).winner(rule, record) == winner:
                 return record
