@@ -7,15 +7,17 @@ from random import Random
 
 from finalrule.core import ir
 from finalrule.core.walk import nodes
-from finalrule.diagnostics import Failure
-from finalrule.evaluate.ask import Asking, Rules
+from finalrule.evaluate.ask import Asking
+from finalrule.evaluate.change import Rules
 from finalrule.evaluate.generate import ITS_ONLY, Generator, is_individual
+from finalrule.evaluate.now import Now
 from finalrule.evaluate.outcomes import winners
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.facts.case import Case, Record
 from finalrule.values import Value
 
-_ATTEMPTS = 3
+# How often a goal is asked for, and how often of one record before it is of another one.
+_ATTEMPTS, _TIMES = 4, 2
 
 
 class Aim:
@@ -38,19 +40,18 @@ class Aim:
         """Change the facts of the case so that a clause, row or piece wins (rule and winner); the
         record for which it does, None where it does for none that was tried."""
         rule, winner = goal
-        for _ in range(_ATTEMPTS):
-            record = self._record(case, rule, random)
+        record: Record | None = None
+        for attempt in range(_ATTEMPTS):
+            # What went wrong the first time is asked for once more, now that most is as it should.
+            if record is None or attempt % _TIMES == 0:
+                record = self._record(case, rule, random)
             if record is None:
                 break
-            Asking(self.rules, random).win(rule, winner, record, 0)
-            self._tidy(case)
-            try:
-                evaluation = self.evaluator.evaluate(case, [rule])
-            except Failure:
-                continue
-            for frame, one in evaluation.records.items():
-                if one is record and evaluation.decision(rule, frame).winner == winner:
-                    return record
+            Asking(self.rules, case.root, random).win(rule, winner, record, 0)
+            if record in self._tidy(case):
+                record = None
+            elif Now(self.rules.readers, case.root).winner(rule, record) == winner:
+                return record
         return None
 
     def summed(self, case: Case, rule: str, total: ir.Aggregate, random: Random) -> None:
@@ -58,17 +59,19 @@ class Aim:
         records have a part in it."""
         record = self._record(case, rule, random)
         if record is not None:
-            Asking(self.rules, random).push(total, True, record, 0)
+            Asking(self.rules, case.root, random).push(total, True, record, 0)
             self._tidy(case)
 
     def _record(self, case: Case, rule: str, random: Random) -> Record | None:
         entity = self.evaluator.rules[rule].entity
         records = [one for one in case.root.walk() if one.entity == entity]
-        return random.choice(records) if records else None
+        if records:
+            return random.choice(records)
+        return Asking(self.rules, case.root, random).more(entity, case.root)
 
-    def _tidy(self, case: Case) -> None:
-        """Without records that a possible case has not: of the same keys as another one, or beside
-        the only clinician of an individual."""
+    def _tidy(self, case: Case) -> set[Record]:
+        """Take away, and give, the records that a possible case has not: of the same keys as
+        another one, or beside the only clinician of an individual."""
         gone: set[Record] = set()
         for record in case.root.walk():
             for entity, children in record.children.items():
@@ -87,3 +90,4 @@ class Aim:
         for record in case.root.walk():
             if record.refers in gone:
                 record.refers = None
+        return gone

@@ -7,97 +7,26 @@ before. Where none is, the condition may not hold: whether it does is for the ev
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
-from random import Random
-from typing import TypeVar
 
 from finalrule.core import ir
-from finalrule.core.expressions import Unknown, constant_value, prepare
-from finalrule.evaluate.generate import (
-    GENERATED,
-    INDIVIDUAL,
-    ITS_ONLY,
-    Generator,
-    is_individual,
-)
-from finalrule.evaluate.lets import inline, inlined_lets, is_constant
-from finalrule.evaluate.scalar import Evaluator
-from finalrule.evaluate.thresholds import NOWHERE, smallest_step
-from finalrule.evaluate.types import Types
-from finalrule.facts.case import Given, Record
+from finalrule.core.expressions import constant_value
+from finalrule.evaluate.change import ADDED
+from finalrule.evaluate.lets import is_constant
+from finalrule.evaluate.reach import CONDITIONS, DEEP, MIRRORED, Reaching, holds
+from finalrule.facts.case import Record
 from finalrule.values import Enumeration, Number, Value, YesNo, within
 
-T = TypeVar("T")
-
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
-_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-# Conditions on the way from an outcome to facts, and those of one question in all.
-_DEEP, _CONDITIONS = 60, 2500
-# Records that are added for one, and catalogue records that are tried.
-_ADDED, _RECORDS = 30, 20
+# Catalogue records that are tried.
+_RECORDS = 20
 # How often a code is to be one that a certain other catalogue has.
 _LISTED = 0.8
 
 
-class Rules:
-    """A program's rules without lets, and what is known of its facts."""
-
-    def __init__(self, evaluator: Evaluator, generator: Generator) -> None:
-        program = evaluator.program
-        self.context, self.generator = evaluator.context, generator
-        self.types = Types(program)
-        self.year = program.performance_year
-        self.rules: dict[str, ir.AnyRule] = {
-            rule.name: inline(rule, inlined_lets(rule)) for rule in program.rules
-        }
-        self.facts = {(fact.entity, fact.name): fact for fact in program.facts}
-        self.parents = {entity.name: entity.parent for entity in program.entities}
-        self.keys = {
-            entity.name: tuple(key.name for key in entity.keys) for entity in program.entities
-        }
-
-    def constant(self, expr: ir.Expr) -> Value | None:
-        """The value of an expression that has one whatever the facts are."""
-        if not is_constant(expr):
-            return None
-        value = prepare(expr, self.context)(NOWHERE)
-        return None if isinstance(value, Unknown) else value
-
-    def known(self, entity: str, name: str) -> list[Value]:
-        """The values of a fact at which something turns."""
-        return self.generator.thresholds.values.get((entity, name), [])
-
-
-class Asking:
+class Asking(Reaching):
     """One question, of one case. Each step says whether what it was asked for should hold now."""
-
-    def __init__(self, plan: Rules, random: Random) -> None:
-        self.plan, self.random = plan, random
-        self.held: dict[tuple[Record, str], Given | None] = {}
-        self.conditions = self.added = 0
-
-    def one_of(
-        self, ways: Iterable[T], done: Callable[[T], bool], first: Callable[[T], bool] | None = None
-    ) -> bool:
-        """Whether one of several ways goes together with what is held; what those that do not have
-        set is undone. Those that are to be tried first are."""
-        choices = list(ways)
-        self.random.shuffle(choices)
-        if first is not None:
-            choices.sort(key=first, reverse=True)
-        for way in choices:
-            before = len(self.held)
-            if done(way):
-                return True
-            while len(self.held) > before:
-                (record, name), given = self.held.popitem()
-                if given is None:
-                    del record.facts[name]
-                else:
-                    record.facts[name] = given
-        return False
 
     # --- outcomes ------------------------------------------------------------------------------
 
@@ -135,7 +64,7 @@ class Asking:
         inside = True
         if rule.where is not None:
             inside = self.make(rule.where, winner != "outside", record, deep)
-        lets = inlined_lets(rule)
+        lets = self.plan.lets[rule.name]
         return inside and all(
             self.cell(lets[key.name], key, cell, record, deep)
             for row in rule.rows
@@ -162,8 +91,11 @@ class Asking:
     def make(self, expr: ir.Expr, want: bool, record: Record, deep: int) -> bool:
         """Make a condition true, or not."""
         deep, self.conditions = deep + 1, self.conditions + 1
-        if deep > _DEEP or self.conditions > _CONDITIONS:
+        if deep > DEEP or self.conditions > CONDITIONS:
             return False
+        if not isinstance(expr, ir.Fact) and self.now.value(expr, record) is want:
+            self.keep(expr, record)
+            return True
         match expr:
             case ir.Bool(value=value):
                 return value is want
@@ -197,8 +129,10 @@ class Asking:
                 return self.record(keys, rows.fit(self.wanted(keys, record)), record)
         return False
 
-    def below(self, record: Record, expr: ir.Aggregate) -> list[Record]:
-        return [one for one in record.walk() if one.entity == expr.entity]
+    def keep(self, expr: ir.Expr, record: Record) -> None:
+        """Let the facts that a condition names itself stay."""
+        for fact in self.plan.named(expr):
+            self.hold(fact, record)
 
     def count(
         self, expr: ir.Aggregate, where: ir.Expr, wanted: int, each: bool, record: Record, deep: int
@@ -209,7 +143,11 @@ class Asking:
         for _ in range(wanted):
 
             def done(one: Record) -> bool:
-                made = self.make(where, each, one, deep)
+                made = self.one_of(
+                    self.targets(one) if each else [one.refers],
+                    lambda target: self.point(one, target) and self.make(where, each, one, deep),
+                    lambda target: target is one.refers,
+                )
                 if made:
                     left.remove(one)
                 return made
@@ -220,26 +158,6 @@ class Asking:
                     return False
         return True
 
-    def more(self, entity: str, above: Record) -> Record | None:
-        """Another record; None where there can be none. It stays, whatever becomes of it."""
-        parent = self.plan.parents[entity]
-        inside = [one for one in above.walk() if one.entity == parent]
-        owner = self.random.choice(inside) if inside else self.more(parent, above)
-        if owner is None or self.added == _ADDED or not self.plan.keys[entity]:
-            return None
-        if entity == ITS_ONLY and is_individual(owner):
-            return None
-        if self.plan.generator.is_full(entity, owner):
-            return None
-        self.added += 1
-        facts = self.plan.generator.facts_of(entity, self.random)
-        names = self.plan.keys[entity]
-        keys = [facts[name].value for name in names]
-        siblings = owner.children.get(entity, [])
-        if any([one.facts[name].value for name in names] == keys for one in siblings):
-            return None
-        return owner.add(entity, facts)
-
     def wanted(self, keys: Sequence[ir.Expr], record: Record) -> tuple[str | None, ...]:
         """What the keys of a catalogue's record must be: constants, and facts that stay."""
         return tuple(
@@ -247,13 +165,6 @@ class Asking:
             self.stays(key.entity, key.name, record) if isinstance(key, ir.Fact) else None
             for key in keys
         )  # fmt: skip
-
-    def stays(self, entity: str, name: str, record: Record) -> str | None:
-        """A fact that was asked for before."""
-        owner = _owner(record, entity)
-        if owner is None or (owner, name) not in self.held:
-            return None
-        return str(owner.facts[name].value)
 
     def listed_elsewhere(self, key: ir.Expr, record: Record) -> list[Collection[str]]:
         """The codes of a fact with which some of the catalogues that it is a key of have a record,
@@ -333,14 +244,6 @@ class Asking:
         found = self.value(expr, record)
         return found if isinstance(found, bool) else None
 
-    def value(self, expr: ir.Expr, record: Record) -> Value | None:
-        """The value of a fact now; None for others, and where it is not known."""
-        if not isinstance(expr, ir.Fact):
-            return None
-        owner = _owner(record, expr.entity)
-        given = owner.facts.get(expr.name) if owner is not None else None
-        return given.value if given is not None else None
-
     def among(
         self, item: ir.Expr, listed: Sequence[str], want: bool, record: Record, deep: int
     ) -> bool:
@@ -367,8 +270,8 @@ class Asking:
                 fit = rows.fit(self.wanted(keys, record), field, value)
                 return self.record(keys, fit, record)
             case ir.Outcome(rule=name, output=output):
-                owner = _owner(record, self.plan.rules[name].entity)
-                if owner is None or self.conditions > _CONDITIONS:
+                owner = self.owner(record, self.plan.rules[name].entity)
+                if owner is None or self.conditions > CONDITIONS:
                     return False
                 return self.outcome(self.plan.rules[name], output, value, owner, deep + 1)
         return isinstance(value, bool) and self.make(expr, value, record, deep)
@@ -399,13 +302,13 @@ class Asking:
                 return self.win(rule.name, winner, record, deep)
         return False
 
-    # --- numbers -------------------------------------------------------------------------------
+    # --- numbers ---------------------------------------------------------------------------------
 
     def compare(self, left: ir.Expr, op: str, right: ir.Expr, record: Record, deep: int) -> bool:
         """Make a comparison hold."""
         figure = self.plan.constant(right)
         if figure is None and (mirrored := self.plan.constant(left)) is not None:
-            figure, left, right, op = mirrored, right, left, _MIRRORED[op]
+            figure, left, right, op = mirrored, right, left, MIRRORED[op]
         if isinstance(figure, bool):
             return self.give(left, figure is (op == "=="), record, deep)
         if isinstance(figure, str):
@@ -415,24 +318,15 @@ class Asking:
             and left.op == "count"
             and left.where is not None
             and isinstance(figure, Fraction)
-            and figure <= _ADDED
+            and figure <= ADDED
         ):
             few = {"<": figure - 1, "<=": figure, "!=": figure + 1, ">": figure + 1}
-            wanted = int(few.get(op, figure))
-            others = len(self.below(record, left)) - wanted
-            return self.count(left, left.where, wanted, True, record, deep) and (
-                op in (">", ">=")
-                or self.count(left, left.where, max(others, 0), False, record, deep)
-            )
+            return self.counted(left, left.where, op, int(few.get(op, figure)), record, deep)
         if figure is not None:
             met = self.meet(left, op, figure, record)
             if met is not None:
                 return met
-        if op in ("<", "<=", ">", ">="):
-            up = op in (">", ">=")
-            self.push(left, up, record, deep)
-            self.push(right, not up, record, deep)
-        return True
+        return self.numbers(left, op, right, record, deep)
 
     def meet(self, expr: ir.Expr, op: str, figure: Value, record: Record) -> bool | None:
         """Set the fact that a number or a date is, so that the comparison with a figure holds; None
@@ -447,151 +341,6 @@ class Asking:
                 choices = [*self.plan.known(entity, name), figure]
                 if isinstance(type_, Number):
                     choices += [type_.low, type_.high]
-                choices = [one for one in choices if _holds(one, op, figure) and within(one, type_)]
+                choices = [one for one in choices if holds(one, op, figure) and within(one, type_)]
                 return self.one_of(choices, lambda one: self.set(entity, name, one, record))
         return None
-
-    def push(self, expr: ir.Expr, up: bool, record: Record, deep: int) -> None:
-        """Make a number great, or small."""
-        deep, self.conditions = deep + 1, self.conditions + 1
-        if deep > _DEEP or self.conditions > _CONDITIONS or is_constant(expr):
-            return
-        match expr:
-            case ir.Fact(entity=entity, name=name):
-                self.set(entity, name, self.end(entity, name, up), record)
-            case ir.Convert(item=item) | ir.Round(item=item):
-                self.push(item, up, record, deep)
-            case ir.Negate(item=item):
-                self.push(item, not up, record, deep)
-            case ir.Extreme(items=items) | ir.FirstKnown(items=items):
-                for item in items:
-                    self.push(item, up, record, deep)
-            case ir.Arith(op=op, left=left, right=right):
-                self.push(left, up, record, deep)
-                self.push(right, up if op in "+*" else not up, record, deep)
-            case ir.Aggregate(op=op, item=item, where=where):
-                if up and op in ("sum", "count"):
-                    for _ in range(self.random.choice((0, 1, 8))):
-                        self.more(expr.entity, record)
-                for one in self.below(record, expr):
-                    if where is not None and op in ("sum", "count", "share"):
-                        self.make(where, up, one, deep)
-                    if item is not None:
-                        self.push(item, up, one, deep)
-            case ir.Outcome(rule=name):
-                owner = _owner(record, self.plan.rules[name].entity)
-                if owner is not None:
-                    self.push_outcome(self.plan.rules[name], up, owner, deep)
-            case ir.DaysBetween(first=ir.Fact() as first, second=ir.Fact() as second):
-                start = datetime.date(self.plan.year, 1, 1)
-                end = datetime.date(self.plan.year, 12, 31) if up else start
-                self.set(first.entity, first.name, start, record)
-                self.set(second.entity, second.name, end, record)
-
-    def push_outcome(self, rule: ir.AnyRule, up: bool, record: Record, deep: int) -> None:
-        match rule:
-            case ir.Choice(clauses=clauses):
-                ways: list[tuple[Fraction, ir.Clause]] = []
-                for clause in clauses:
-                    value = self.plan.constant(clause.value)
-                    if isinstance(value, Fraction):
-                        ways.append((value if up else -value, clause))
-                best = max((value for value, _ in ways), default=Fraction(0))
-                chosen = [clause for value, clause in ways if value == best]
-                chosen += [clause for clause in clauses if not is_constant(clause.value)]
-
-                def pushed(clause: ir.Clause) -> bool:
-                    if self.clause(rule, clause, record, deep):
-                        self.push(clause.value, up, record, deep)
-                        return True
-                    return False
-
-                self.one_of(chosen, pushed)
-            case ir.Curve() | ir.Deciles():
-                self.push(rule.of, up, record, deep)
-
-    def end(self, entity: str, name: str, up: bool) -> Value:
-        """One of the greatest values of a fact that rules know of, or of its type; or the least."""
-        type_ = self.plan.facts[entity, name].type
-        assert isinstance(type_, Number)
-        numbers = [one for one in self.plan.known(entity, name) if isinstance(one, Fraction)]
-        choices = [type_.high if up else type_.low]
-        if numbers:
-            end, step = max(numbers) if up else min(numbers), smallest_step(type_)
-            choices += [end, end + step if up else end - step]
-        return self.random.choice([one for one in choices if within(one, type_)])
-
-    # --- facts ---------------------------------------------------------------------------------
-
-    def set(self, entity: str, name: str, value: Value, record: Record) -> bool:
-        """A fact of the record, or of one above it or referred to. What was asked for before stays,
-        and so does what a possible case needs."""
-        owner = _owner(record, entity)
-        if owner is None:
-            return False
-        before = owner.facts.get(name)
-        if before is not None and before.value == value:
-            self.held.setdefault((owner, name), before)
-            return True
-        if (owner, name) in self.held or not self.possible(owner, name, value):
-            return False
-        self.held[owner, name] = before
-        owner.facts[name] = Given(value, GENERATED)
-        return True
-
-    def possible(self, record: Record, name: str, value: Value) -> bool:
-        """Whether a record may have the fact: it is of its type, keys tell records apart, an
-        individual is one clinician, a part is not greater than its whole."""
-        entity = record.entity
-        if not within(value, self.plan.facts[entity, name].type):
-            return False
-        if (entity, name, value) == INDIVIDUAL and len(record.children.get(ITS_ONLY, ())) > 1:
-            return False
-        keys = self.plan.keys[entity]
-        if name in keys and record.parent is not None:
-            wanted = [value if key == name else record.facts[key].value for key in keys]
-            for one in record.parent.children[entity]:
-                if one is not record and [one.facts[key].value for key in keys] == wanted:
-                    return False
-        for part, whole in self.plan.generator.proportions.get(entity, ()):
-            if name in (part, whole) and isinstance(value, Fraction):
-                other = record.facts.get(whole if name == part else part)
-                less, more = (value, other) if name == part else (other, value)
-                if other is not None and _number(less) > _number(more):
-                    return False
-        return True
-
-
-def _number(value: Value | Given | None) -> Fraction:
-    number = value.value if isinstance(value, Given) else value
-    assert isinstance(number, Fraction)
-    return number
-
-
-def _owner(record: Record, entity: str) -> Record | None:
-    """The record itself, or one of an entity above it or referred to on the way."""
-    above: Record | None = record
-    while above is not None:
-        if above.entity == entity:
-            return above
-        if above.refers is not None:
-            found = _owner(above.refers, entity)
-            if found is not None:
-                return found
-        above = above.parent
-    return None
-
-
-def _holds(value: Value, op: str, figure: Value) -> bool:
-    """Whether two numbers, or two dates, compare so."""
-    less, same = False, value == figure
-    if isinstance(value, Fraction) and isinstance(figure, Fraction):
-        less = value < figure
-    elif isinstance(value, datetime.date) and isinstance(figure, datetime.date):
-        less = value.toordinal() < figure.toordinal()
-    else:
-        return False
-    return {
-        "<": less, "<=": less or same, ">": not (less or same), ">=": not less,
-        "==": same, "!=": not same,
-    }[op]  # fmt: skip

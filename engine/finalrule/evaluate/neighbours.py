@@ -16,7 +16,6 @@ from random import Random
 from finalrule.core import ir
 from finalrule.core.expressions import Frame
 from finalrule.core.walk import nodes, reads
-from finalrule.evaluate.ask import Asking
 from finalrule.evaluate.generate import GENERATED
 from finalrule.evaluate.scalar import Decision, Evaluation, Evaluator
 from finalrule.evaluate.steer import Cases
@@ -98,7 +97,6 @@ class _Family:
 
     def _move(self, records: list[Record], random: Random) -> frozenset[tuple[int, str]]:
         """Move a few facts, of records of any entity as often as of any other."""
-        asking = Asking(self.plan.cases.aim.rules, random)
         by_entity: dict[str, list[int]] = {}
         for place, record in enumerate(records):
             if self.plan.facts[record.entity]:
@@ -118,7 +116,7 @@ class _Family:
             elif (
                 after is not None
                 and (before is None or before.value != after)
-                and asking.possible(record, fact.name, after)
+                and self.plan.cases.aim.rules.possible(record, fact.name, after)
             ):
                 record.facts[fact.name] = Given(after, GENERATED)
             else:
