@@ -34,7 +34,7 @@ _MADE_SMALL = 3
 
 # Faults are sought on cases of all kinds, then on cases of their own rules, so many at a time: one
 # that so many of these have not shown is taken for one that is never found.
-_CASES_FOR_FAULTS, _CASES_OF_RULES, MAXIMUM_CASES_FOR_A_FAULT = 500, 1200, 2000
+_CASES_FOR_FAULTS, _CASES_OF_RULES, MAXIMUM_CASES_FOR_A_FAULT = 500, 2000, 5000
 
 # Error code, rule, and the reader that has it; no reader where the exact evaluator has.
 Kind = tuple[str, str, str]
@@ -223,8 +223,7 @@ class Bench:
         cases = [self.cases.case(f"{seed}:{number}") for number in numbers]
         tried = of_each = 0
         while open_:
-            evaluations = [self.evaluator.evaluate(case) for case in cases]
-            shown = reader.find(open_, evaluations, progress)
+            shown = reader.find(open_, cases, self.evaluator.evaluate, progress)
             found += [
                 (fault, tried + shown[fault.what] + 1) for fault in open_ if fault.what in shown
             ]

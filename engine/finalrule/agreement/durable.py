@@ -61,14 +61,15 @@ class DurableReader:
     def find(
         self,
         faults: Sequence[Fault],
-        evaluations: Sequence[Evaluation],
+        cases: Sequence[Case],
+        evaluate: Callable[[Case], Evaluation],
         note: Callable[[int], None],
     ) -> dict[str, int]:
-        """The faults that comparing the evaluations shows, each with the place of the first that
+        """The faults that comparing the cases shows, each with the place of the first that
         does. `note` is told of each that was found."""
         engines = {fault.what: Engine([fault.ruleset]) for fault in faults}
         found: dict[str, int] = {}
-        for place, evaluation in enumerate(evaluations):
+        for place, evaluation in enumerate(map(evaluate, cases)):
             runs = self._runs(evaluation)
             for fault in faults:
                 engine = engines[fault.what]

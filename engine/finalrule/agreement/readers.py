@@ -68,8 +68,9 @@ class Reader(Protocol):
     def find(
         self,
         faults: Sequence[Any],
-        evaluations: Sequence[Evaluation],
+        cases: Sequence[Case],
+        evaluate: Callable[[Case], Evaluation],
         note: Callable[[int], None],
     ) -> Mapping[str, int]:
-        """The reader's own faults that comparing the evaluations shows, by what is wrong, each with
-        the place of the first that does. `note` is told of each that was found."""
+        """The reader's own faults that comparing the cases shows, by what is wrong, each with the
+        place of the first that does. `note` is told of each that was found."""

@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import duckdb
-from sqlglot import exp
 
 from finalrule.core import ir
 from finalrule.core.expressions import Frame, Known, Unknown
@@ -53,8 +52,8 @@ class _Broken:
 
 # The name of a generated record that has no keys, among those of the records below it.
 _NAMED = re.compile(r"(?<=[\[,])#[0-9]+(,|(?=\]))")
-# What the tables that a fault makes wrong are called, before their names.
-_FAULTY = "faulty_"
+# What tables are called while faulty ones have their place, before their names.
+_RIGHT = "right_"
 # What the tables are called that say where a record's row of the case before is.
 _BEFORE = "before_"
 # Of cases that cannot be run together so many are looked for, each by halving.
@@ -79,7 +78,7 @@ class Engine(ABC):
 
     def rows(self, table: str) -> dict[int, _Row]:
         """The rows of a table of results by id."""
-        columns = ", ".join(self.plan.results[table.removeprefix(_FAULTY)])
+        columns = ", ".join(self.plan.results[table])
         return self._by_id(table, f"SELECT {columns} FROM {table}")
 
     def rows_unlike(
@@ -152,6 +151,34 @@ class OnDuckDB(Engine):
         except duckdb.Error as wrong:
             raise _engine_failure(self.name, wrong) from None
         return _broken(one, lambda query: self.connection.execute(query).fetchall())
+
+    def set_aside(self, table: str) -> None:
+        """Free a table's name for another one, until that is put back."""
+        self.connection.execute(f"ALTER TABLE {table} RENAME TO {_RIGHT}{table}")
+
+    def put_back(self, table: str) -> None:
+        """The table that was set aside, instead of the one that took its place."""
+        self.connection.execute(f"DROP TABLE IF EXISTS {table}")
+        self.connection.execute(f"ALTER TABLE {_RIGHT}{table} RENAME TO {table}")
+
+    def differs(self, table: str) -> bool:
+        """Whether a table has other rows than the one set aside."""
+        pair = (table, f"{_RIGHT}{table}")
+        return any(
+            self.connection.execute(
+                f"SELECT 1 FROM (FROM {one} EXCEPT ALL FROM {other}) LIMIT 1"
+            ).fetchall()
+            for one, other in (pair, pair[::-1])
+        )
+
+    def rows_changed(self, table: str) -> tuple[dict[int, _Row], list[int]]:
+        """The results of a table that are not those of the one set aside, by id, and the ids of
+        records that are lost."""
+        columns, right = ", ".join(self.plan.results[table]), f"{_RIGHT}{table}"
+        query = f"SELECT {columns} FROM {table} EXCEPT ALL SELECT {columns} FROM {right}"
+        rows = self._by_id(table, query)
+        query = f"SELECT id FROM {right} EXCEPT SELECT id FROM {table}"
+        return rows, [number for (number,) in self.connection.execute(query).fetchall()]
 
 
 class OnSpark(Engine):
@@ -317,8 +344,7 @@ class SqlReader:
             tables = {table: self.engine.rows(table) for table in self.plan.results}
         by_case: dict[int, list[Failing]] = {}
         for one in broken:
-            place = bisect_right(ids, one.id, key=lambda first: first[one.entity]) - 1
-            by_case.setdefault(place, []).append(one.failing)
+            by_case.setdefault(_place(ids, one.entity, one.id), []).append(one.failing)
         self._parts.append(_Part(start, tables, None, ids, by_case, follows))
 
     def _part(self, place: int) -> _Part:
@@ -399,56 +425,75 @@ class SqlReader:
     def find(
         self,
         faults: Sequence[Fault],
-        evaluations: Sequence[Evaluation],
+        cases: Sequence[Case],
+        evaluate: Callable[[Case], Evaluation],
         note: Callable[[int], None],
     ) -> dict[str, int]:
-        """The faults that comparing the evaluations shows, each with the place of the first that
-        does. `note` is told of each that was found."""
-        cases = [evaluation.case for evaluation in evaluations]
+        """The faults that comparing the cases shows, each with the place of the first that does.
+        `note` is told of each that was found. Only cases whose rows a fault changes are
+        evaluated: the others are as without it."""
         self.engine.run(cases)
-        numbered = list(zip(evaluations, _first_ids(cases), strict=True))
+        ids = list(_first_ids(cases))
+        evaluated = cache(lambda place: evaluate(cases[place]))
         found: dict[str, int] = {}
         for fault in faults:
-            place = self._shows(fault, numbered)
+            place = self._shows(fault, ids, evaluated)
             if place is not None:
                 found[fault.what] = place
                 note(1)
         return found
 
     def _shows(
-        self, fault: Fault, numbered: Sequence[tuple[Evaluation, Mapping[str, int]]]
+        self,
+        fault: Fault,
+        ids: Sequence[Mapping[str, int]],
+        evaluated: Callable[[int], Evaluation],
     ) -> int | None:
         """The place of the first case on which results differ. What reads the faulty table, or what
-        follows from it, is computed once more beside what was there."""
+        follows from it, is computed once more in the place of what was there; nothing follows from
+        a table that came to the same."""
         assert isinstance(self.engine, OnDuckDB)
-        connection = self.engine.connection
-
-        def ask(query: str) -> list[Any]:
-            return connection.execute(query).fetchall()
-
-        made: dict[str, str] = {}
+        passes = self.plan.passes[fault.place :]
+        aside: list[str] = []
         try:
-            for number, one in enumerate(self.plan.passes[fault.place :]):
-                if number and made.keys().isdisjoint(one.reads):
+            for one in (replace(passes[0], query=fault.query), *passes[1:]):
+                if aside and one.reads.isdisjoint(aside):
                     continue
-                query = _renamed(one.query, made) if number else fault.query
-                made[one.target] = f"{_FAULTY}{one.target}"
-                wrong = replace(one, target=made[one.target], query=query)
-                if self.engine.run_pass(wrong):
-                    return 0
-                if not number and not ask(
-                    f"SELECT 1 FROM (SELECT * FROM {wrong.target} EXCEPT ALL "
-                    f"SELECT * FROM {one.target}) LIMIT 1"
-                ):
-                    return None
-                if one.target in self.plan.results:
-                    rows = self.engine.rows(wrong.target)
-                    part = _Part(0, {one.target: rows}, None, [], {}, [False] * len(numbered))
-                    for place, (evaluation, ids) in enumerate(numbered):
-                        if any(self.compared(evaluation, ids, part, place)):
-                            return place
+                self.engine.set_aside(one.target)
+                aside.append(one.target)
+                if broken := self.engine.run_pass(one):
+                    return min(_place(ids, each.entity, each.id) for each in broken)
+                if not self.engine.differs(one.target):
+                    self.engine.put_back(aside.pop())
+                    if not aside:
+                        return None
+                elif one.target in self.plan.results:
+                    place = self._differs(one, ids, evaluated)
+                    if place is not None:
+                        return place
         except (duckdb.Error, Failure, LookupError, TypeError):
             return 0
+        finally:
+            for table in aside:
+                self.engine.put_back(table)
+        return None
+
+    def _differs(
+        self,
+        one: Pass,
+        ids: Sequence[Mapping[str, int]],
+        evaluated: Callable[[int], Evaluation],
+    ) -> int | None:
+        """The place of the first case of which a pass's table has results that differ, another one
+        being set aside."""
+        assert isinstance(self.engine, OnDuckDB)
+        rows, lost = self.engine.rows_changed(one.target)
+        if lost:
+            return min(_place(ids, one.entity, number) for number in lost)
+        part = _Part(0, {one.target: rows}, None, [], {}, [False] * len(ids))
+        for place in sorted({_place(ids, one.entity, number) for number in rows}):
+            if any(self.compared(evaluated(place), ids[place], part, place, frozenset())):
+                return place
         return None
 
     def narrowed(self, rule: str) -> SqlReader:
@@ -463,13 +508,9 @@ class SqlReader:
         return SqlReader(self.program, self._catalogues, self._engine, sorted(wanted))
 
 
-def _renamed(query: exp.Select, names: Mapping[str, str]) -> exp.Select:
-    """A query that reads other tables."""
-    copy = query.copy()
-    for table in copy.find_all(exp.Table):
-        if table.name in names:
-            table.set("this", exp.to_identifier(names[table.name]))
-    return copy
+def _place(ids: Sequence[Mapping[str, int]], entity: str, number: int) -> int:
+    """The place of the case that has a record; `ids` are those of each case's first records."""
+    return bisect_right(ids, number, key=lambda first: first[entity]) - 1
 
 
 def _first_ids(cases: Sequence[Case]) -> Iterator[Counter[str]]:

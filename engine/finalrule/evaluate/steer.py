@@ -35,6 +35,8 @@ _SCORE = "final_score"
 _KINDS, _OF_FAMILIES = (32, 38, 8, 12, 4, 6), (10, 66, 4, 10, 4, 6)
 # Turns, and facts of the record itself and of others that are tried for a case; steps to a turn.
 _TRIES, _OWN, _OTHERS, _STEPS = 3, 8, 3, 3
+# How often a case of a rule is one in which something is not known.
+_FORGOTTEN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,12 @@ class Cases:
         # What cannot be greater than another fact is left as it was made.
         proportions = generator.thresholds.proportions
         self._fixed = {(entity, name) for entity, *pair in proportions for name in pair}
-        self._behind: dict[str, frozenset[FactName]] = {}
+        self._may_be_unknown = {
+            (fact.entity, fact.name)
+            for fact in evaluator.program.facts
+            if fact.presence == "may_be_unknown"
+        }
+        self._behind: dict[tuple[str, bool], frozenset[FactName]] = {}
         self._dependent: dict[tuple[tuple[str, ...], str, str], frozenset[str]] = {}
         turns = list(self._turns())
         self.ties = [turn for turn in turns if turn.rounding]
@@ -114,7 +121,7 @@ class Cases:
 
     def of_rule(self, seed: str, rule: str) -> Case:
         """A case in which something of a rule is meant to happen: a clause wins, much is added up,
-        a number is where it turns or is rounded."""
+        a number is where it turns or is rounded, or one thing is not known where all else is."""
         random = Random(f"{rule} {seed}")
         sums = [total for name, total in self.aim.sums if name == rule]
         goals = [goal for goal in self.aim.goals if goal[0] == rule]
@@ -128,7 +135,21 @@ class Cases:
         turns = [turn for turn in (*self.comparisons, *self.ties) if turn.rule == rule]
         if random.random() < 0.5:
             self._move(case, turns, record, random)
+        if random.random() < _FORGOTTEN:
+            self._forget(case, rule, random)
         return case
+
+    def _forget(self, case: Case, rule: str, random: Random) -> None:
+        """Take away one or two facts that a rule depends on."""
+        facts = self._may_be_unknown & self._facts_behind(rule, numbers=False)
+        given = [
+            (record, name)
+            for record in case.root.walk()
+            for name in record.facts
+            if (record.entity, name) in facts
+        ]
+        for record, name in random.sample(given, min(len(given), random.choice((1, 1, 2)))):
+            del record.facts[name]
 
     def _has_no_keys(self, rule: str) -> bool:
         """Whether a rule is for records that no key tells apart."""
@@ -164,20 +185,22 @@ class Cases:
                         rules = (*read, by[0]) if by else tuple(read)
                         yield _Turn(rule.name, entity, run, rules, facts, name, scale, by)
 
-    def _facts(self, part: object) -> frozenset[FactName]:
-        """The facts behind a rule or an expression that are numbers."""
+    def _facts(self, part: object, numbers: bool = True) -> frozenset[FactName]:
+        """The facts behind a rule or an expression; those that are `numbers`, or all."""
         found: set[FactName] = set()
         for node in nodes(part):
-            if isinstance(node, ir.Fact) and isinstance(self._types.of(node, {}), Number):
-                found.add((node.entity, node.name))
+            if isinstance(node, ir.Fact):
+                if not numbers or isinstance(self._types.of(node, {}), Number):
+                    found.add((node.entity, node.name))
             elif isinstance(node, ir.Outcome):
-                found |= self._facts_behind(node.rule)
+                found |= self._facts_behind(node.rule, numbers)
         return frozenset(found)
 
-    def _facts_behind(self, rule: str) -> frozenset[FactName]:
-        if rule not in self._behind:
-            self._behind[rule] = self._facts(self.evaluator.rules[rule])
-        return self._behind[rule]
+    def _facts_behind(self, rule: str, numbers: bool = True) -> frozenset[FactName]:
+        key = (rule, numbers)
+        if key not in self._behind:
+            self._behind[key] = self._facts(self.evaluator.rules[rule], numbers)
+        return self._behind[key]
 
     # --- moving ------------------------------------------------------------------------------
 

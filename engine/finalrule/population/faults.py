@@ -1,14 +1,14 @@
 """Faults put into compiled queries on purpose: what does not find them would not find a real one.
 
 Each fault is one change of one query's tree, of a kind that people who write SQL make, where it can
-change an outcome: not in what guards a promise that is held, and not in a condition that only lets
-in what an earlier one has taken.
+change an outcome: not in what guards a promise that is held, not in a condition that only lets in
+what an earlier one has taken, and not where `unseen` shows that no outcome changes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -20,6 +20,7 @@ from finalrule.evaluate.outcomes import winners
 from finalrule.population import sql
 from finalrule.population.plan import Pass, Plan, follows
 from finalrule.population.sql import E
+from finalrule.population.unseen import Unseen
 
 # Changes a node of a query of its own.
 _Edit = Callable[[E], None]
@@ -78,10 +79,31 @@ def seed_faults(
 
 def _made(one: Pass, site: _Site) -> Fault:
     query = one.query.copy()
-    site.edit(list(query.walk())[site.node])
-    rule = site.column.partition("__")[0]
-    rules = (rule,) if rule in one.rules else one.rules
+    node = list(query.walk())[site.node]
+    read = [site.column, *(part.name for part in node.find_all(exp.Column))]
+    rules = _made_wrong(one, read if re.match(r"by_", site.column) else read[:1])
+    site.edit(node)
     return Fault(site.place, query, f"{one.target}, {site.column}: {site.what}", rules)
+
+
+def _made_wrong(one: Pass, columns: Sequence[str]) -> tuple[str, ...]:
+    """The rules of a pass that a fault in columns makes wrong: whose these are, or what is computed
+    of them; all of the pass where that cannot be told."""
+    owners = {name.partition("__")[0] for name in columns}
+    if owned := tuple(rule for rule in one.rules if rule in owners):
+        return owned
+    used: dict[str, set[str]] = {}
+    for alias in one.query.find_all(exp.Alias):
+        for part in alias.this.find_all(exp.Column):
+            used.setdefault(part.name, set()).add(alias.alias)
+    found, todo = set(columns), list(columns)
+    while todo:
+        for name in used.get(todo.pop(), set()) - found:
+            found.add(name)
+            if name.partition("__")[0] not in one.rules:
+                todo.append(name)
+    wrong = {name.partition("__")[0] for name in found}
+    return tuple(rule for rule in one.rules if rule in wrong) or one.rules
 
 
 class _Sites:
@@ -96,16 +118,18 @@ class _Sites:
         self.enumerated = {
             fact.name: fact.type.members for fact in facts if hasattr(fact.type, "members")
         }
+        self.unseen = Unseen(plan.program, one.entity, one.query)
         self.numbers = {fact.name for fact in facts if hasattr(fact.type, "scale")}
 
     def found(self) -> Iterator[tuple[str, _Site]]:
-        """Kind and site of each."""
+        """Kind and site of each; one that differs only in a number is of the same kind."""
         for number, node in enumerate(self.pass_.query.walk()):
             column = _column(node)
             if column is None or re.match(r"failed_|.*__held(_\d+)?$", column):
                 continue
             for name, edit in self.edits(node, column):
-                yield name, _Site(self.place, number, column, f"{name}: {_text(node)}", edit)
+                kind = re.sub(r"[0-9]+", "", name)
+                yield kind, _Site(self.place, number, column, f"{name}: {_text(node)}", edit)
 
     def edits(self, node: E, column: str) -> Iterator[tuple[str, _Edit]]:
         rule = self.rules.get(column.partition("__")[0])
@@ -118,11 +142,14 @@ class _Sites:
             case exp.LT() | exp.GT() if self.narrows(node, rule) and self.threshold(node):
                 yield "threshold off by one", _stricter
             case exp.And() if not isinstance(rule, ir.Curve | ir.Table):
-                yield "or for and", _becomes(exp.Or)
+                if not self.is_unseen(node, rule, column, exp.Or):
+                    yield "or for and", _becomes(exp.Or)
             case exp.Or() if not _is_zero_times(node):
-                yield "and for or", _becomes(exp.And)
+                if not self.is_unseen(node, rule, column, exp.And):
+                    yield "and for or", _becomes(exp.And)
             case exp.Not() if not isinstance(node.this, exp.Is):
-                yield "not lost", _keep_operand
+                if not self.unseen.decides_as_before(rule, column, node, node.this):
+                    yield "not lost", _keep_operand
             case exp.EQ(this=exp.Column() as left, expression=exp.Literal()) if (
                 left.name in self.enumerated and column != "position"
             ):
@@ -162,9 +189,20 @@ class _Sites:
             case exp.Window() if node.args.get("partition_by"):
                 yield "partition by less", _partition_by_less
             case exp.Literal(is_string=True) if isinstance(node.parent, exp.Array):
-                yield "another fact needed", _another_text
+                if not self.unseen.of_known(rule, column, node):
+                    yield "another fact needed", _another_text
             case exp.Column() if re.fullmatch(r"bound_[2-9]", node.name):
                 yield "another bound", _another_bound
+
+    def is_unseen(self, node: E, rule: ir.AnyRule | None, column: str, other: type[E]) -> bool:
+        """Whether no outcome changes where a condition's parts are joined otherwise."""
+        unseen = self.unseen
+        joined = other(this=node.this.copy(), expression=node.expression.copy())
+        return (
+            unseen.decides_as_before(rule, column, node, joined)
+            or (isinstance(node.parent, exp.Alias) and unseen.holds_anyway(rule, column))
+            or (column.endswith("_needs") and unseen.of_known(rule, column, node))
+        )
 
     def is_number(self, column: str) -> bool:
         """Whether a column is part of a number's calculation, not of what decided."""
@@ -183,14 +221,23 @@ class _Sites:
         name = left.name.rpartition("__")[2] if isinstance(left, exp.Column) else ""
         return name in self.numbers and isinstance(right, exp.Literal | exp.Neg)
 
+    def is_known_anyway(
+        self, node: E, unknown: Sequence[E], rule: ir.AnyRule | None, column: str
+    ) -> bool:
+        """Whether no outcome changes where what is not known is taken for no: it is always known,
+        or something else is not known either."""
+        unseen = self.unseen
+        never = all(isinstance(one, exp.Is) and unseen.is_known(one.this) for one in unknown)
+        twin = re.fullmatch(r".*__count(_\d+)?", column) and unseen.has_twin(rule, column)
+        return never or bool(twin) or unseen.of_known(rule, column, node)
+
     def cases(
         self, node: exp.Case, column: str, rule: ir.AnyRule | None
     ) -> Iterator[tuple[str, _Edit]]:
         branches = node.args["ifs"]
         again = column.endswith("__by") and rule is not None and follows(rule)
-        # A count stands beside others that are not known for the same reason.
-        again = again or re.fullmatch(r".*__count(_\d+)?", column) is not None
-        if not again and any(isinstance(one.args["true"], exp.Null) for one in branches):
+        unknown = [one.this for one in branches if isinstance(one.args["true"], exp.Null)]
+        if unknown and not again and not self.is_known_anyway(node, unknown, rule, column):
             yield "no for not known", _null_to_no
         if rule is None or not re.match(r".*__chosen(_\d+)?$", column):
             return

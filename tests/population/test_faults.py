@@ -1,0 +1,129 @@
+"""Faults put into queries: of all kinds, and none where no outcome changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from evaluate.small import Small, small
+from finalrule.agreement.sql import OnDuckDB, SqlReader
+from finalrule.facts.case import Case
+from finalrule.population.faults import Fault
+from finalrule.population.unseen import Unseen
+
+# The last clauses keep out what earlier ones have taken, once as they must and once as they need
+# not.
+LISTED = """entity unit
+fact unit.march: yes_no absent means no cites "42 CFR 414.1425"
+fact unit.june: yes_no absent means no cites "42 CFR 414.1425"
+fact unit.august: yes_no absent means no cites "42 CFR 414.1425"
+rule listed for unit: one of {first, second, last, never}
+  cites "42 CFR 414.1425"
+  let before = march or june
+  clause first: first when march
+  clause second: second when june and not march
+  clause last: last when august and not before
+  clause never: never when not august and not before
+"""
+
+# Where the comparison is unknown, so is the quotient, of the same two numbers.
+SHARE = """entity unit
+fact unit.all: yes_no absent means no cites "42 CFR 414.1405"
+fact unit.assumed: ratio[0..10] scale 2 may be unknown
+fact unit.part: points[0..100] scale 0 may be unknown
+fact unit.whole: points[0..100] scale 0 may be unknown
+rule factor for unit: ratio[0..10]
+  cites "42 CFR 414.1405"
+  let reached = part >= whole * 3
+  clause assumed: min(assumed, 3) when not all
+  clause limit: 3 when all and reached
+  clause balanced: part / whole zero gives 3 when all and not reached
+"""
+
+# Two numbers of members of one outcome are unknown together; the third is not.
+COUNTED = """entity unit
+entity result of unit
+  key number: code
+fact result.of_set: yes_no required
+fact result.good: yes_no may be unknown
+fact result.other: yes_no may be unknown
+rule class for result: one of {kept, left_out, lost}
+  cites "42 CFR 414.1380"
+  clause kept: kept when good
+  clause left_out: left_out when not good
+rule places for unit: count[0..1000]
+  cites "42 CFR 414.1380"
+  let left = count(result where of_set and class is left_out)
+  let kept = count(result where of_set and class is kept)
+  let others = count(result where of_set and other)
+  clause all: max(0, 20 + others - left - kept) always
+"""
+
+
+def listed(made: Small) -> Iterator[Case]:
+    for march, june, august in product((False, True), repeat=3):
+        yield made.case({"march": march, "june": june, "august": august})
+
+
+def shares(made: Small) -> Iterator[Case]:
+    numbers = (None, 0, 3, 10)
+    for all_, assumed, part, whole in product((False, True), (None, 2, 5), numbers, numbers):
+        yield made.case({"all": all_, "assumed": assumed, "part": part, "whole": whole})
+
+
+def counted(made: Small) -> Iterator[Case]:
+    truths = (None, False, True)
+    yield made.case({})
+    one = list(product((False, True), truths, truths))
+    for pair in product(one, one):
+        results = [
+            {"number": str(place), "of_set": of_set, "good": good, "other": other}
+            for place, (of_set, good, other) in enumerate(pair)
+        ]
+        yield made.case({"result": results})
+
+
+def seeded(made: Small) -> tuple[SqlReader, dict[str, Fault]]:
+    program, catalogues = made.evaluator.program, made.evaluator.catalogues
+    reader = SqlReader(program, catalogues, OnDuckDB)
+    return reader, {fault.what: fault for fault in reader.seed(1000, 1)}
+
+
+@pytest.mark.parametrize(
+    ("rules", "cases", "expected"),
+    [
+        (LISTED, listed, {"listed__let_before: and for or"}),
+        (SHARE, shares, {"factor__truth_3: or for and"}),
+        (
+            COUNTED,
+            counted,
+            {"places__count_2: no for not known", "places__count_3: no for not known"},
+        ),
+    ],
+    ids=["listed", "share", "counted"],
+)
+def test_what_no_case_shows_is_no_fault(
+    rules: str, cases: object, expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all values that facts can have, as far as they matter, none shows what is left out; and
+    all faults that are made show."""
+    made = small(rules)
+    reader, faults = seeded(made)
+    for name in ("holds_anyway", "has_twin", "of_known", "decides_as_before", "is_known"):
+        monkeypatch.setattr(Unseen, name, lambda *_: False)
+    _, all_ = seeded(made)
+    left_out = [
+        fault
+        for what, fault in all_.items()
+        if what not in faults
+        and re.search(": (or for and|and for or|not lost|no for not known|another fact)", what)
+    ]
+    said = {fault.what.partition(", ")[2].rpartition(": ")[0] for fault in left_out}
+    assert expected <= said
+    every = list(cases(made))  # type: ignore[operator]
+    assert reader.find(left_out, every, made.evaluator.evaluate, lambda _: None) == {}
+    found = reader.find(list(faults.values()), every, made.evaluator.evaluate, lambda _: None)
+    assert sorted(set(faults) - set(found)) == []
