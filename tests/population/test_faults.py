@@ -11,6 +11,7 @@ import pytest
 from evaluate.small import Small, small
 from finalrule.agreement.sql import OnDuckDB, SqlReader
 from finalrule.facts.case import Case
+from finalrule.population import faults as faults_of_sql
 from finalrule.population.faults import Fault
 from finalrule.population.unseen import Unseen
 
@@ -62,6 +63,17 @@ rule places for unit: count[0..1000]
   clause all: max(0, 20 + others - left - kept) always
 """
 
+# What is stated counts where nothing is known from figures.
+STATED = """entity unit
+fact unit.alone: yes_no absent means no cites "42 CFR 414.1305"
+fact unit.figures: yes_no may be unknown
+fact unit.stated: yes_no may be unknown
+rule rural for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause alone: first_known(figures, stated) when alone
+  clause group: figures otherwise
+"""
+
 
 def listed(made: Small) -> Iterator[Case]:
     for march, june, august in product((False, True), repeat=3):
@@ -86,6 +98,12 @@ def counted(made: Small) -> Iterator[Case]:
         yield made.case({"result": results})
 
 
+def stated(made: Small) -> Iterator[Case]:
+    truths = (None, False, True)
+    for alone, figures, said in product((False, True), truths, truths):
+        yield made.case({"alone": alone, "figures": figures, "stated": said})
+
+
 def seeded(made: Small) -> tuple[SqlReader, dict[str, Fault]]:
     program, catalogues = made.evaluator.program, made.evaluator.catalogues
     reader = SqlReader(program, catalogues, OnDuckDB)
@@ -95,6 +113,7 @@ def seeded(made: Small) -> tuple[SqlReader, dict[str, Fault]]:
 @pytest.mark.parametrize(
     ("rules", "cases", "expected"),
     [
+        (STATED, stated, {"rural__needs: or for and"}),
         (LISTED, listed, {"listed__let_before: and for or"}),
         (SHARE, shares, {"factor__truth_3: or for and"}),
         (
@@ -103,7 +122,7 @@ def seeded(made: Small) -> tuple[SqlReader, dict[str, Fault]]:
             {"places__count_2: no for not known", "places__count_3: no for not known"},
         ),
     ],
-    ids=["listed", "share", "counted"],
+    ids=["stated", "listed", "share", "counted"],
 )
 def test_what_no_case_shows_is_no_fault(
     rules: str, cases: object, expected: set[str], monkeypatch: pytest.MonkeyPatch
@@ -114,6 +133,7 @@ def test_what_no_case_shows_is_no_fault(
     reader, faults = seeded(made)
     for name in ("holds_anyway", "has_twin", "of_known", "decides_as_before", "is_known"):
         monkeypatch.setattr(Unseen, name, lambda *_: False)
+    monkeypatch.setattr(faults_of_sql, "asks_again", lambda *_: False)
     _, all_ = seeded(made)
     left_out = [
         fault

@@ -20,7 +20,7 @@ from finalrule.evaluate.outcomes import winners
 from finalrule.population import sql
 from finalrule.population.plan import Pass, Plan, follows
 from finalrule.population.sql import E
-from finalrule.population.unseen import Unseen
+from finalrule.population.unseen import Unseen, asks_again
 
 # Changes a node of a query of its own.
 _Edit = Callable[[E], None]
@@ -201,6 +201,7 @@ class _Sites:
         return (
             unseen.decides_as_before(rule, column, node, joined)
             or (isinstance(node.parent, exp.Alias) and unseen.holds_anyway(rule, column))
+            or asks_again(node, column)
             or (column.endswith("_needs") and unseen.of_known(rule, column, node))
         )
 

@@ -315,6 +315,19 @@ class Unseen:
         return found
 
 
+def asks_again(node: E, column: str) -> bool:
+    """Whether a condition of what an outcome needs asks again whether all of several things are not
+    known: what it needs is read where the outcome is not known, which then none of them is."""
+    if not re.search(r"__(value_)?needs$", column) or not all(
+        isinstance(part, exp.Is) for part in node.flatten()
+    ):
+        return False
+    above = node.parent
+    while isinstance(above, exp.If | exp.Case | exp.Paren):
+        above = above.parent
+    return isinstance(above, exp.Alias)
+
+
 def _is_inside_aggregate(node: ir.Node, value: ir.Node) -> bool:
     return any(
         one is node
