@@ -260,6 +260,21 @@ def test_comparisons_are_exact(data: st.DataObject, op: str) -> None:
             assert answer is {"<": a < b, "<=": a <= b, "=": a == b, ">": a > b}[op]
 
 
+X = Leaf("x", 0, 1, 1, 0, True)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    # Of which the divisor always is zero: as a figure may be, and as the smaller of two can be.
+    [("/", X, Fraction(0)), ("/", Fraction(0), ("min", X, Fraction(0)))],
+    ids=["a figure", "a number"],
+)
+def test_a_divisor_that_is_always_zero(tree: Tree) -> None:
+    query = Query()
+    rows: list[Row] = [{"p": False, "q": False, "x": x} for x in (0, 1, None)]
+    assert query.numbers(query.amount(tree), rows) == [Fraction(7, 2), Fraction(7, 2), None]
+
+
 def rounded(top: int, below: int, places: int, mode: Mode) -> Fraction | None:
     """top/below rounded by SQL; `below` is a column."""
     leaf = Leaf("x", -(10**12), 10**12, 1, 10**6, False)

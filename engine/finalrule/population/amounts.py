@@ -232,7 +232,9 @@ def divided(left: Amount, right: Amount, zero: Amount | None, name: Name) -> Amo
     if right.constant is not None:
         if right.constant == 0:
             assert zero is not None
-            return zero
+            # What is not known stays so.
+            known = sql.not_null(left.numerator)
+            return chosen([(known, zero)], left, name) if left.unknown else zero
         return _by_constant(left, 1 / right.constant)
     may_be_zero = right.low <= 0 <= right.high and zero is not None
     signed = right.low < 0
@@ -245,7 +247,8 @@ def divided(left: Amount, right: Amount, zero: Amount | None, name: Name) -> Amo
         divisor = sql.case(
             [(sql.both(exp.EQ, right.numerator, sql.number(0)), sql.number(1))], divisor
         )
-    size = max(abs(right.low), abs(right.high))
+    # At least 1: a divisor is that where it would be zero, and one that always is zero has no other.
+    size = max(abs(right.low), abs(right.high), 1)
     new = Divisor(name(divisor, "divisor").name, size)
     above, below = Counter(right.divisors), Counter(left.divisors)
     shared = math.gcd(left.unit, right.unit)
