@@ -247,7 +247,7 @@ def divided(left: Amount, right: Amount, zero: Amount | None, name: Name) -> Amo
         divisor = sql.case(
             [(sql.both(exp.EQ, right.numerator, sql.number(0)), sql.number(1))], divisor
         )
-    # At least 1: a divisor is that where it would be zero, and one that always is zero has no other.
+    # At least 1, which the divisor is where it would be zero.
     size = max(abs(right.low), abs(right.high), 1)
     new = Divisor(name(divisor, "divisor").name, size)
     above, below = Counter(right.divisors), Counter(left.divisors)
