@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator
 from finalrule.watch.check import State, differences, written
-from finalrule.watch.derive import Deriver
 from finalrule.watch.model import Model, model_of
 from finalrule.watch.pool import Pool
 from finalrule.watch.watch import DETERMINATIONS, REJECTED, Watch
@@ -38,19 +36,6 @@ def model(evaluator: Evaluator) -> Model:
 def pool(model: Model) -> Iterator[Pool]:
     with Pool(model, 1) as pool:
         yield pool
-
-
-class Alone:
-    """Determines as a pool does, in this process."""
-
-    def __init__(self, deriver: Deriver) -> None:
-        self.deriver = deriver
-
-    def derive(
-        self, shares: Iterable[tuple[Sequence[bytes], Sequence[str]]]
-    ) -> Iterator[list[bytes]]:
-        for messages, _ in shares:
-            yield [msgspec.json.encode(self.deriver.derive(data)) for data in messages]
 
 
 @dataclass(frozen=True)

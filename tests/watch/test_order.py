@@ -16,8 +16,8 @@ from finalrule.runtime.durable import unavailable
 from finalrule.watch import derive
 from finalrule.watch.derive import Deriver
 from finalrule.watch.model import Model
-from finalrule.watch.pool import Pool
-from watch.conftest import Alone, watched
+from finalrule.watch.pool import Here, Pool
+from watch.conftest import watched
 from watch.plain import Event, outcomes
 
 UNITS, NPIS = ("A1", "A2"), ("1234567893", "1992999825")
@@ -120,20 +120,20 @@ def test_any_order_of_arrival(
 
 
 @pytest.fixture(scope="module")
-def exact(model: Model) -> Alone:
+def exact(model: Model) -> Here:
     """The exact evaluator alone, as where durable-rules is absent."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(derive, "unavailable", lambda: "it is absent")
         deriver = Deriver(model)
     assert deriver.engine is None
-    return Alone(deriver)
+    return Here(deriver)
 
 
 @pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "available")
 @settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 @given(batches=streams())
 def test_without_durable_rules_the_same_lines(
-    batches: list[list[Event]], model: Model, evaluator: Evaluator, pool: Pool, exact: Alone
+    batches: list[list[Event]], model: Model, evaluator: Evaluator, pool: Pool, exact: Here
 ) -> None:
     with TemporaryDirectory() as first, TemporaryDirectory() as second:
         ours = watched(model, evaluator, pool, Path(first), batches)

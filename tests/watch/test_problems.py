@@ -3,7 +3,7 @@ others, and it is made good when they are corrected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,9 +13,9 @@ from finalrule.evaluate.scalar import Evaluator
 from finalrule.runtime.durable import Engine, unavailable
 from finalrule.watch.derive import Deriver
 from finalrule.watch.model import Model, model_of
-from finalrule.watch.pool import Pool
+from finalrule.watch.pool import Here, Pool, Share
 from runtime.small import program_of
-from watch.conftest import Alone, watched
+from watch.conftest import watched
 from watch.plain import Event
 from watch.test_determinations import UNIT, totals
 
@@ -121,7 +121,7 @@ def test_nothing_is_written_on_which_two_evaluators_differ(
         for ruleset in deriver.rulesets.rulesets
     ]
     deriver.engine = Engine(wrong)
-    found = watched(model, evaluator, Alone(deriver), tmp_path, [[UNIT], [totals("t1", 500)]])
+    found = watched(model, evaluator, Here(deriver), tmp_path, [[UNIT], [totals("t1", 500)]])
     assert found.outcomes == {}
     last = found.determinations[-1]
     assert last["is"] is None and last["events"] == ["t1"]
@@ -130,14 +130,12 @@ def test_nothing_is_written_on_which_two_evaluators_differ(
     assert "qp by qp, but by durable-rules partial_qp by partial_qp" in last["problem"]
 
 
-class Counting(Alone):
+class Counting(Here):
     """How many messages are determined."""
 
     count = 0
 
-    def derive(
-        self, shares: Iterable[tuple[Sequence[bytes], Sequence[str]]]
-    ) -> Iterator[list[bytes]]:
+    def derive(self, shares: Iterable[Share]) -> Iterator[list[bytes]]:
         for answers in super().derive(shares):
             self.count += len(answers)
             yield answers

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from finalrule.agreement.durable import DurableReader
+from finalrule.agreement.events import EventsReader
 from finalrule.agreement.readers import Difference, Fault, Reader
 from finalrule.agreement.sql import OnDuckDB, OnSpark, SqlReader
 from finalrule.core import ir
@@ -28,7 +29,7 @@ from finalrule.runtime.compare import DIFFERENCE
 
 # The readers, each with how many cases it is given at a time: an engine of SQL takes seconds to
 # plan its queries, for one case as for thousands.
-BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 8000, "spark": 16000}
+BATCHES: Mapping[str, int] = {"durable": 250, "duckdb": 8000, "spark": 16000, "events": 2000}
 # Of each kind of finding, so many cases are made small.
 _MADE_SMALL = 3
 
@@ -54,7 +55,8 @@ class Finding:
 @dataclass(slots=True)
 class Agreement:
     """What a number of cases came to. `won` counts by rule and winner; `findings` holds one finding
-    of each kind, and `times` the number of cases that have it."""
+    of each kind, and `times` the number of cases that have it; `told` counts the events by which
+    cases were told, what became of them, and those whom they tell of."""
 
     cases: int = 0
     records: int = 0
@@ -63,6 +65,7 @@ class Agreement:
     won: Counter[tuple[str, str]] = field(default_factory=Counter)
     findings: dict[Kind, Finding] = field(default_factory=dict)
     times: Counter[Kind] = field(default_factory=Counter)
+    told: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Agreement) -> None:
         """Take in what other cases came to."""
@@ -72,6 +75,7 @@ class Agreement:
         self.firings += other.firings
         self.won.update(other.won)
         self.times.update(other.times)
+        self.told.update(other.told)
         for kind, finding in other.findings.items():
             self.keep(kind, finding)
 
@@ -111,6 +115,8 @@ class Bench:
     def _reader(self, name: str, catalogues: Mapping[str, TypedCatalogue]) -> Reader:
         if name == "durable":
             return DurableReader(self.program, self.evaluator.context)
+        if name == "events":
+            return EventsReader(self.program, self.cases.generator)
         return SqlReader(self.program, catalogues, OnSpark if name == "spark" else OnDuckDB)
 
     def run(self, seed: int, numbers: range, note: Callable[[int], None]) -> Agreement:
@@ -125,6 +131,8 @@ class Bench:
             follows = [one.moved is not None for one in members]
             for reader in self.readers:
                 reader.begin(cases, follows)
+                if isinstance(reader, EventsReader):
+                    done.told.update(reader.counts)
             # What is found is made small when all of the batch is compared: that takes the readers.
             found: list[tuple[Kind, Case]] = []
             last: _Last | None = None

@@ -12,6 +12,7 @@ import click
 
 from finalrule.agreement.bench import BATCHES, Agreement, Bench
 from finalrule.agreement.durable import DurableReader
+from finalrule.agreement.events import TOLD, EventsReader, track_of
 from finalrule.agreement.processes import agree as run_cases
 from finalrule.agreement.reached import TOO_SMALL, Unreached, unreached
 from finalrule.agreement.readers import Fault, Reader
@@ -42,7 +43,7 @@ def _names(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed: other cases.")
 @click.option(
     "--readers", default="durable,duckdb", show_default=True, callback=_names,
-    help="What is held against the exact evaluator: durable, duckdb, spark.",
+    help="What is held against the exact evaluator: durable, duckdb, spark, events.",
 )  # fmt: skip
 @click.option(
     "--faults", type=click.IntRange(0), default=0,
@@ -58,14 +59,18 @@ def agree(
 
     durable-rules has the determinations, SQL (on DuckDB, or on Spark, which takes minutes to begin)
     every rule: the same outcome, decided by the same clause, the same number to the last digit, the
-    same facts that are needed. Shows how often each clause, row, piece and decile won. Of the rules
-    that a reader has, each that can win must have won; no outcome may differ, and a difference is
-    shown with the smallest case found.
+    same facts that are needed. `events` is `finalrule watch`, which is told the cases of the
+    Advanced APM track event by event, in any order; named alone, it takes cases of that track only.
+
+    Shows how often each clause, row, piece and decile won. Of the rules that a reader has, each
+    that can win must have won; no outcome may differ, and a difference is shown with the smallest
+    case found.
 
     \b
     Example:
       finalrule agree --policy 2020-final --cases 100000
       finalrule agree --policy 2020-final --readers duckdb --faults 50
+      finalrule agree --policy 2017-final --readers events --cases 40000
 
     \b
     Exit codes:
@@ -75,6 +80,8 @@ def agree(
     """
     _stop_without(readers)
     program = load_program(policy)
+    if readers == ("events",):
+        program = track_of(program)
     root = policies_root()
     bench = Bench(program, root, readers)
     with _progress(cases, "cases") as step:
@@ -101,7 +108,11 @@ def agree(
 
 def _stop_without(readers: Sequence[str]) -> None:
     """End where a reader is not there."""
-    for name, unavailable in (("durable", durable.unavailable), ("spark", spark.unavailable)):
+    for name, unavailable in (
+        ("durable", durable.unavailable),
+        ("spark", spark.unavailable),
+        ("events", durable.unavailable),
+    ):
         why_not = unavailable() if name in readers else ""
         if why_not:
             others = ",".join(one for one in readers if one != name)
@@ -145,6 +156,13 @@ def _show(
         f"{agreement.outcomes:,} outcomes"
         + (f": {agreement.firings:,} rules fired" if agreement.firings else "")
     )
+    if told := agreement.told:
+        click.echo(
+            f"told by {told['lines']:,} events: {told['late']:,} late, "
+            f"{told['ignored duplicate']:,} twice, {told['retracted']:,} taken back; "
+            f"{told['determinations']:,} changes written of "
+            + ", ".join(f"{told[entity]:,} {entity}" for entity in TOLD)
+        )
     for kind, finding in agreement.findings.items():
         many = agreement.times[kind]
         times = f"in {many:,} cases" if many > 1 else "in one case"
@@ -185,6 +203,8 @@ def _show_reader(reader: Reader) -> None:
         click.echo(
             f"{len(reader.rules)} rules as {len(reader.plan.passes)} queries of {reader.name}"
         )
+    else:
+        click.echo(f"{len(reader.rules)} rules as they are watched")
 
 
 def _as_data(
@@ -203,6 +223,7 @@ def _as_data(
         "records": agreement.records,
         "outcomes": agreement.outcomes,
         "firings": agreement.firings,
+        **({"told": dict(agreement.told)} if agreement.told else {}),
         **{name: value for reader in readers for name, value in _reader_data(reader).items()},
         "won": won,
         "cannot_win": {rule: list(names) for rule, names in left_out.items()},
@@ -236,5 +257,7 @@ def _reader_data(reader: Reader) -> dict[str, Any]:
             "conditions_computed_before": rulesets.tests_before,
             "refused": [refusal.as_data() for refusal in rulesets.refused],
         }
+    if isinstance(reader, EventsReader):
+        return {"rules_watched": len(reader.rules)}
     assert isinstance(reader, SqlReader)
     return {"rules": len(reader.rules), "queries": len(reader.plan.passes)}

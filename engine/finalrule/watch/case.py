@@ -189,6 +189,7 @@ class Cases:
             for entity in model.kind_of
         }
         self.outputs = {rule.name: output_types(rule) for rule in model.program.rules}
+        self.supposed: Mapping[str, Given] = {}
         self.absent: dict[str, dict[str, Given]] = {}
         for fact in model.program.facts:
             if fact.default is not None:
@@ -211,7 +212,7 @@ class Cases:
 
     def root(self) -> Record:
         """The record of the program as a whole."""
-        return Record(self.model.root, dict(self.absent.get(self.model.root, {})))
+        return Record(self.model.root, {**self.absent.get(self.model.root, {}), **self.supposed})
 
     def _record(
         self, node: Node, parent: Record, root: Record, given: dict[Record, dict[str, Decision]]

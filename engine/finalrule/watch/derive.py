@@ -3,7 +3,7 @@ durable-rules, and both held against each other. Nothing is kept of the subject 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 
 import msgspec
@@ -13,7 +13,7 @@ from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.evaluate.catalogues import open_catalogues
 from finalrule.evaluate.outcomes import output_types
 from finalrule.evaluate.scalar import Decision, Evaluation, Evaluator
-from finalrule.facts.case import Case, Record
+from finalrule.facts.case import Case, Given, Record
 from finalrule.places import policies_root
 from finalrule.runtime.compare import Comparer
 from finalrule.runtime.compile import compile_rulesets
@@ -55,15 +55,21 @@ class Deriver:
         self.evaluator = Evaluator(program, open_catalogues(program, policies_root()))
         self.cases = Cases(model)
         self.types = {rule.name: output_types(rule) for rule in program.rules}
-        root = self.cases.root()
-        fixed = self.evaluator.decide(Case(root, {}, ""), model.fixed, {})
-        self.fixed = {rule: decision for (rule, _), decision in fixed.decisions.items()}
+        self.suppose({})
         self.engine: Engine | None = None
         if not unavailable():
             self.rulesets = compile_rulesets(program)
             self.determiner = Determiner(self.rulesets, self.evaluator.context)
             self.comparer = Comparer(self.rulesets)
             self.engine = Engine(self.rulesets.rulesets)
+
+    def suppose(self, facts: Mapping[str, Given]) -> None:
+        """From here on determine with these facts of the program as a whole, which no event says;
+        for those that are not there stands what their absence means."""
+        self.cases.supposed = facts
+        case = Case(self.cases.root(), {}, "")
+        fixed = self.evaluator.decide(case, self.model.fixed, {})
+        self.fixed = {rule: decision for (rule, _), decision in fixed.decisions.items()}
 
     def derive(self, data: bytes) -> Derived:
         """What the subject of a message comes to."""

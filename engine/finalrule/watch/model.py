@@ -150,17 +150,18 @@ class Model:
         return found
 
 
+def everything(program: ir.Program) -> list[str]:
+    """The rules whose outcomes a watch can write: those of subjects that do not need everybody's.
+    None where there is nothing to watch."""
+    return _watchable(program, _owners(_trees(program, Declared(program))))
+
+
 def model_of(program: ir.Program, shown: Iterable[str] = ()) -> Model:
     """What is watched of a program: the rules named in `shown` (without any: SHOWN), and all that
     they read. Raises Failure where one is not a rule of a subject, or there is nothing to watch."""
     declared = Declared(program)
-    wanted = [name for names in KINDS.values() for name in names]
-    trees = {
-        entity.name: tuple(_tree(declared, entity.name))
-        for entity in program.entities
-        if entity.name in wanted and entity.keys and not declared.path_to(entity.parent)
-    }
-    owners = {name: top for top, tree in trees.items() for name in tree}
+    trees = _trees(program, declared)
+    owners = _owners(trees)
     written = _shown(program, shown, owners)
     near = [rule.name for rule in program.rules if rule.name == NEAR.get(rule.entity)]
     rules = _closure(program, (*written, *near))
@@ -191,14 +192,27 @@ def model_of(program: ir.Program, shown: Iterable[str] = ()) -> Model:
     return Model(watched, declared, subjects, fixed, written)
 
 
+def _trees(program: ir.Program, declared: Declared) -> dict[str, tuple[str, ...]]:
+    """The entities of each kind of subject, by the entity of its own record."""
+    wanted = [name for names in KINDS.values() for name in names]
+    return {
+        entity.name: tuple(_tree(declared, entity.name))
+        for entity in program.entities
+        if entity.name in wanted and entity.keys and not declared.path_to(entity.parent)
+    }
+
+
+def _owners(trees: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    return {name: top for top, tree in trees.items() for name in tree}
+
+
 def _tree(declared: Declared, entity: str) -> Iterable[str]:
     yield entity
     for child in declared.children[entity]:
         yield from _tree(declared, child)
 
 
-def _shown(program: ir.Program, wanted: Iterable[str], owners: Mapping[str, str]) -> frozenset[str]:
-    """The rules whose outcomes are written."""
+def _watchable(program: ir.Program, owners: Mapping[str, str]) -> list[str]:
     everybody: set[str] = set()  # rules that need all subjects, such as what makes a total come out
     for rule in program.rules:
         needs_all = rule.entity not in owners and any(
@@ -206,8 +220,13 @@ def _shown(program: ir.Program, wanted: Iterable[str], owners: Mapping[str, str]
         )
         if needs_all or everybody.intersection(reads(rule)):
             everybody.add(rule.name)
-    there = [rule.name for rule in program.rules
-             if rule.entity in owners and rule.name not in everybody]  # fmt: skip
+    return [rule.name for rule in program.rules
+            if rule.entity in owners and rule.name not in everybody]  # fmt: skip
+
+
+def _shown(program: ir.Program, wanted: Iterable[str], owners: Mapping[str, str]) -> frozenset[str]:
+    """The rules whose outcomes are written."""
+    there = _watchable(program, owners)
     for name in wanted:
         if name not in there:
             raise Failure([Diagnostic(

@@ -9,8 +9,10 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from typing import Protocol
 
 import msgspec
 
@@ -23,16 +25,39 @@ TIME_LIMIT_SECONDS = 120.0
 _STOP_SECONDS = 5.0
 _KEPT = 20_000
 
+_encode = msgspec.json.Encoder().encode
+
+# Messages that are given together, and of each the name of its subject, for errors.
+Share = tuple[Sequence[bytes], Sequence[str]]
+
+
+class Determines(Protocol):
+    """What determines the subjects of a watch."""
+
+    def derive(self, shares: Iterable[Share]) -> Iterator[list[bytes]]:
+        """The answers to shares of messages, in their order."""
+
+
+class Here:
+    """Determines in this process, where another one watches over it already; equal messages once,
+    as a pool does."""
+
+    def __init__(self, deriver: Deriver) -> None:
+        self._answer = lru_cache(_KEPT)(lambda data: _encode(deriver.derive(data)))
+
+    def derive(self, shares: Iterable[Share]) -> Iterator[list[bytes]]:
+        for messages, _ in shares:
+            yield [self._answer(data) for data in messages]
+
 
 def serve(connection: Connection, model: Model) -> None:
     """The other process: answer shares of messages until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     deriver = Deriver(model)
-    encode = msgspec.json.Encoder().encode
     while True:
         try:
             share: list[bytes] = connection.recv()
-            connection.send([encode(deriver.derive(data)) for data in share])
+            connection.send([_encode(deriver.derive(data)) for data in share])
         except (EOFError, ConnectionError):
             return
 
@@ -106,12 +131,9 @@ class Pool:
         for worker in self._workers:
             worker.close()
 
-    def derive(
-        self, shares: Iterable[tuple[Sequence[bytes], Sequence[str]]]
-    ) -> Iterator[list[bytes]]:
-        """The answers to shares of messages, in their order. Of each message there is the name of
-        its subject, for errors. No process has more than one share. Raises Failure where a process
-        died of a message, and died of it again alone."""
+    def derive(self, shares: Iterable[Share]) -> Iterator[list[bytes]]:
+        """The answers to shares of messages, in their order. No process has more than one share.
+        Raises Failure where a process died of a message, and died of it again alone."""
         given: deque[_Share] = deque()
         for messages, names in shares:
             if len(given) == len(self._workers):

@@ -25,7 +25,7 @@ from finalrule.watch.change import Changes
 from finalrule.watch.derive import Derived
 from finalrule.watch.event import MAXIMUM_LINE, Event, Reader, Refused
 from finalrule.watch.model import RETRACTION, Model
-from finalrule.watch.pool import Pool
+from finalrule.watch.pool import Determines
 from finalrule.watch.store import FORMAT, PROBLEM, Store, Subject, encode
 
 STATE, DETERMINATIONS, REJECTED = "state.sqlite", "determinations.jsonl", "rejected.jsonl"
@@ -41,7 +41,7 @@ Line = tuple[int, bytes]
 class Watch:
     """A watch in its folder. Raises Failure where the folder holds another policy's."""
 
-    def __init__(self, model: Model, folder: Path, pool: Pool) -> None:
+    def __init__(self, model: Model, folder: Path, pool: Determines) -> None:
         self.model, self.folder, self.pool = model, folder, pool
         self.reader, self.changes = Reader(model), Changes(model)
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,260 @@
+"""Cases told event by event to the watch: they come to what the exact evaluator says of each case,
+and what goes wrong on the way of events is found."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from finalrule.agreement import bench as benches
+from finalrule.agreement.bench import Bench
+from finalrule.agreement.events import EventsReader, track_of
+from finalrule.agreement.telling import Teller
+from finalrule.core import ir
+from finalrule.core.expressions import constant_value
+from finalrule.diagnostics import Failure
+from finalrule.evaluate import shrink
+from finalrule.evaluate.neighbours import ALONE
+from finalrule.facts.case import Case, Given, Record
+from finalrule.load import load_program
+from finalrule.places import policies_root
+from finalrule.runtime.durable import Engine, unavailable
+from finalrule.watch.change import Changes
+from finalrule.watch.event import Reader
+from finalrule.watch.store import Store
+from finalrule.watch.watch import Watch
+from runtime.small import ELIGIBILITY, FIGURES, program_of
+
+pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "available")
+
+CASES = 50
+
+
+def nothing(number: int) -> None:
+    pass
+
+
+def bench_of(policy: str) -> Bench:
+    return Bench(track_of(load_program(policy)), policies_root(), ["events"])
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return bench_of("2017-final")
+
+
+def reader_of(bench: Bench) -> EventsReader:
+    (reader,) = bench.readers
+    assert isinstance(reader, EventsReader)
+    return reader
+
+
+@pytest.mark.parametrize("policy", ["2017-final", "2020-final"])
+def test_cases_told_by_events_come_to_the_same(policy: str) -> None:
+    bench = bench_of(policy)
+    found = bench.run(3, range(ALONE - 40, ALONE + 40), nothing)
+    assert found.cases == 80 and found.findings == {}
+    # Every way of telling was taken: late, twice, taken back before and after it came.
+    told = found.told
+    assert told["lines"] > 20 * found.cases and told["late"] > told["lines"] / 4
+    for some in ("ignored duplicate", "retracted", "kept retracts-unknown", "kept unknown-subject"):
+        assert told[some] > 10
+    assert not any(name.startswith(("refused", "problem")) for name in told)
+    assert told["qp_unit"] > 50 and told["eligible_clinician"] > 50
+    # Numbers are compared too, and what stands behind the usual determinations.
+    compared = reader_of(bench).rules
+    assert {"qp_status", "unit_standing", "payment_threshold_score", "first_listed"} <= compared
+
+
+# What is done wrong on the way: each is patched in, and must be found in some cases.
+Wrong = Callable[[pytest.MonkeyPatch, Bench], None]
+
+
+def _by_arrival(patch: pytest.MonkeyPatch, bench: Bench) -> None:
+    """Whatever came last holds, instead of what was last so."""
+    read, arrived = Reader.read, iter(range(10**9))
+    patch.setattr(Reader, "read", lambda self, line: replace(read(self, line), at=next(arrived)))
+
+
+def _retractions_do_nothing(patch: pytest.MonkeyPatch, bench: Bench) -> None:
+    said = Store.said
+
+    def all_of_it(self: Store, subject: int) -> Any:
+        self.run("UPDATE event SET retracted = 0 WHERE said NOT LIKE '[\"retraction\"%'")
+        return said(self, subject)
+
+    patch.setattr(Store, "said", all_of_it)
+
+
+def _nothing_is_ever_gone(patch: pytest.MonkeyPatch, bench: Bench) -> None:
+    read = Reader.read
+
+    def always_there(self: Reader, line: bytes) -> Any:
+        event = read(self, line)
+        return replace(event, said=msgspec.structs.replace(event.said, there=True))
+
+    patch.setattr(Reader, "read", always_there)
+
+
+def _units_do_not_reach_their_clinicians(patch: pytest.MonkeyPatch, bench: Bench) -> None:
+    patch.setattr(Watch, "_touch", lambda self, subject, events: None)
+
+
+def _a_fact_is_dropped(patch: pytest.MonkeyPatch, bench: Bench) -> None:
+    facts = Reader._facts
+
+    def fewer(self: Reader, entity: str, given: Any, only: tuple[str, ...]) -> Any:
+        found = facts(self, entity, given, only)
+        found.pop("listed_june_30", None)
+        return found
+
+    patch.setattr(Reader, "_facts", fewer)
+
+
+def _a_ruleset_lacks_a_rule(patch: pytest.MonkeyPatch, bench: Bench) -> None:
+    """Of durable-rules: the clause `never` of a clinician's lists."""
+    deriver = reader_of(bench).deriver
+    rulesets = [
+        msgspec.structs.replace(one, rules=tuple(
+            rule for rule in one.rules
+            if (rule.determination, rule.clause) != ("clinician_first_listed", "never")
+        ))
+        for one in deriver.rulesets.rulesets
+    ]  # fmt: skip
+    deriver.engine = Engine(rulesets)
+
+
+def _a_change_is_not_written(patch: pytest.MonkeyPatch, bench: Bench) -> None:
+    lines = Changes.lines
+
+    def some(self: Changes, *given: Any) -> Any:
+        said = f'"is":{json.dumps({"value": "partial_qp"})[:-1]}'.replace(" ", "").encode()
+        return (line for line in lines(self, *given) if said not in line)
+
+    patch.setattr(Changes, "lines", some)
+
+
+WRONG = (
+    _by_arrival, _retractions_do_nothing, _nothing_is_ever_gone,
+    _units_do_not_reach_their_clinicians, _a_fact_is_dropped, _a_ruleset_lacks_a_rule,
+    _a_change_is_not_written,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_goes_wrong_with_events_is_found(
+    wrong: Wrong, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benches, "_MADE_SMALL", 0)
+    wrong(monkeypatch, bench)
+    found = bench.run(3, range(CASES), nothing)
+    assert found.times and {(code, by) for code, _, by in found.times} == {
+        ("evaluators-differ", "events")
+    }
+
+
+def test_a_difference_is_shown_with_a_small_case(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benches, "_MADE_SMALL", 1)
+    monkeypatch.setattr(shrink, "MAXIMUM_TRIES", 150)
+    _a_fact_is_dropped(monkeypatch, bench)
+    found = bench.run(3, range(CASES), nothing)
+    finding = found.findings["evaluators-differ", "first_listed", "events"]
+    assert "by june_30, but told by events" in finding.diagnostic.message
+    assert "listed_june_30: yes" in finding.case
+
+
+# --- what is told --------------------------------------------------------------------------------
+
+
+def the_case(program: ir.Program) -> Case:
+    """A clinician in one unit twice and in none once, and one of whom nothing is said."""
+    root = Record("program", {})
+    unit = root.add("qp_unit", {
+        "unit": Given("U", ""), "kind": Given("apm_entity", ""), "in_advanced_apm": Given(True, ""),
+    })  # fmt: skip
+    clinician = root.add("eligible_clinician", {"npi": Given("N", "")})
+    for key, refers in (("a", unit), ("b", None), ("c", unit)):
+        clinician.add("qp_participation", {"unit": Given(key, "")}).refers = refers
+    silent = root.add("eligible_clinician", {"npi": Given("S", "")})
+    silent.children["qp_participation"] = []
+    for record in root.walk():
+        for fact in program.facts:
+            if fact.entity == record.entity and fact.default is not None:
+                record.facts.setdefault(fact.name, Given(constant_value(fact.default), ""))
+    return Case(root, {"case": "by hand"}, "")
+
+
+def test_a_unit_that_is_pointed_at_twice_is_told_twice(bench: Bench) -> None:
+    reader, case = reader_of(bench), the_case(bench.program)
+    told = Teller(reader.model, bench.cases.generator).tell(case, "7/")
+    units = [path for record, path in told.records if record.entity == "qp_unit"]
+    assert len(units) == 2 and ("7/U",) in units
+    in_units = [path for record, path in told.records if record.entity == "qp_participation"]
+    assert [path[0] for path in in_units] == ["7/N"] * 3
+    of = [(path[1],) for path in in_units]
+    assert [one in units for one in of] == [True, False, True] and len(set(of)) == 3
+
+
+def test_who_is_only_named_is_told(bench: Bench) -> None:
+    """In whichever order: so often that all that is left to chance happens."""
+    reader = reader_of(bench)
+    root = the_case(bench.program).root
+    cases = [Case(root, {"case": str(number)}, "") for number in range(60)]
+    reader.begin(cases)
+    for place, case in enumerate(cases):
+        assert list(reader.differences(place, bench.evaluator.evaluate(case))) == []
+
+
+def test_the_same_case_is_always_told_alike(bench: Bench) -> None:
+    teller = Teller(reader_of(bench).model, bench.cases.generator)
+    case, other = (bench.cases.case(f"9:{number}") for number in (1, 2))
+    assert teller.tell(case, "1/").lines == teller.tell(case, "1/").lines
+    again = Case(case.root, other.subject, "")
+    assert Counter(teller.tell(case, "1/").lines) != Counter(teller.tell(again, "1/").lines)
+
+
+# --- what cannot be told -------------------------------------------------------------------------
+
+
+def test_a_policy_without_the_track_is_an_error(tmp_path: Path) -> None:
+    program = program_of(tmp_path, ELIGIBILITY, FIGURES)
+    with pytest.raises(Failure, match="reader events: 2020-final determines nothing"):
+        Bench(program, tmp_path, ["events"])
+    with pytest.raises(Failure, match="reader events"):
+        track_of(program)
+
+
+def broken(folder: Path) -> ir.Program:
+    """Two clauses that hold together where the sum is 20."""
+    return program_of(folder, """
+module mips.broken
+entity program
+  describe "A program"
+entity qp_unit of program
+  describe "A unit"
+  key unit: code
+fact qp_unit.a: count[0..100]
+  required
+  describe "A"
+fact qp_unit.b: count[0..100]
+  required
+  describe "B"
+rule broken for qp_unit: yes_no
+  cites "42 CFR 414.1305"
+  clause low: no when a + b <= 20
+  clause high: yes when a + b >= 20
+""")  # fmt: skip
+
+
+def test_a_promise_that_is_broken_is_broken_by_events_too(tmp_path: Path) -> None:
+    found = Bench(broken(tmp_path), tmp_path, ["events"]).run(1, range(300), nothing)
+    assert set(found.times) == {("clauses-overlap", "broken", "")}
