@@ -14,6 +14,9 @@ from finalrule.agreement.bench import Agreement, Bench
 from finalrule.agreement.sql import SqlReader
 from finalrule.cli import agree as command
 from finalrule.core import ir
+from finalrule.diagnostics import Failure
+from finalrule.load import load_program
+from finalrule.places import policies_root
 from finalrule.population import sql
 from finalrule.runtime.durable import unavailable
 from runtime.small import ELIGIBILITY, FIGURES, program_of
@@ -155,3 +158,28 @@ def test_both_readers(call: Called) -> None:
     assert done.exit_code == 0, done.output
     assert "5 of 15 conditions (33%) are computed before" in done.stdout
     assert "of DuckDB" in done.stdout and "rules fired" in done.stdout
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "available")
+def test_events_alone_take_cases_of_their_track(
+    call: Called, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = load_program("2020-final")
+    monkeypatch.setattr(command, "load_program", lambda policy: program)
+    monkeypatch.setattr(command, "policies_root", policies_root)
+    done = call("--cases", "20", "--readers", "events", "--format", "json")
+    data = json.loads(done.stdout)
+    assert (data["readers"], data["findings"]) == (["events"], [])
+    assert data["told"]["lines"] > 400 and data["told"]["eligible_clinician"] > 10
+    assert "qp_status" in data["won"] and "final_score" not in data["won"]
+    # Of so few cases: clauses of the rules that are watched, and none of MIPS.
+    assert done.exit_code == 1 and "qp_status.qp_alone" in data["never_won"]
+    shown = call("--cases", "3", "--readers", "events").stdout
+    assert "rules as they are watched" in shown and "told by " in shown
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "available")
+def test_events_of_a_policy_without_the_track(call: Called) -> None:
+    done = call("--cases", "20", "--readers", "durable,events")
+    assert isinstance(done.exception, Failure)  # exit code 2 by the command above this one
+    assert "reader events" in str(done.exception)
