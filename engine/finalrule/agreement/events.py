@@ -188,8 +188,8 @@ class EventsReader:
         return []
 
     def find(
-        self, faults: Sequence[Any], evaluations: Sequence[Evaluation],
-        note: Callable[[int], None],
+        self, faults: Sequence[Any], cases: Sequence[Case],
+        evaluate: Callable[[Case], Evaluation], note: Callable[[int], None],
     ) -> Mapping[str, int]:  # fmt: skip
         return {}
 
