@@ -4,17 +4,20 @@ followed from that of the case before, is the one that it has by itself."""
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 
 from finalrule.evaluate.catalogues import open_catalogues
 from finalrule.evaluate.generate import Generator
-from finalrule.evaluate.neighbours import ALONE, FAMILY, Families, Following, Member
+from finalrule.evaluate.neighbours import ALONE, FAMILY, Families, Following, Member, copied
 from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.shrink import case_text
 from finalrule.evaluate.steer import Cases
+from finalrule.facts.case import Given
 from finalrule.load import load_program
 from finalrule.places import policies_root
+from finalrule.values import Number, within
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,22 @@ def test_a_neighbour_differs_in_what_was_moved_alone(members: list[Member]) -> N
             assert others <= after.moved
             moved += bool(others)
     assert moved > 50
+
+
+def test_a_value_is_moved_within_its_type(families: Families, members: list[Member]) -> None:
+    # From the ends of every type: one step beyond them there is nothing.
+    random = Random(1)
+    ends = 0
+    for record in copied(members[0].case.root).walk():
+        for fact in families.facts[record.entity]:
+            if isinstance(fact.type, Number) and fact.name in record.facts:
+                for end in (fact.type.low, fact.type.high):
+                    record.facts[fact.name] = Given(end, "")
+                    for _ in range(20):
+                        found = families.cases.generator.another(fact, record, random)
+                        assert found is None or within(found, fact.type)
+                    ends += 1
+    assert ends > 50
 
 
 def test_an_evaluation_that_is_followed_is_the_evaluation(

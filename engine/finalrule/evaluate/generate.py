@@ -29,6 +29,7 @@ from finalrule.values import (
     Value,
     YesNo,
     round_to,
+    within,
 )
 
 GENERATED = "generated"
@@ -105,9 +106,10 @@ class Generator:
             return not now.value
         if isinstance(fact.type, Number) and now is not None and random.random() < _BESIDE:
             assert isinstance(now.value, Fraction)
-            return _rounded(
-                now.value + random.choice((-1, 1)) * smallest_step(fact.type), fact.type
-            )
+            step = random.choice((-1, 1)) * smallest_step(fact.type)
+            beside = _rounded(now.value + step, fact.type)
+            if within(beside, fact.type):
+                return beside
         making = _Making(self, random, True, False)
         binding = self.thresholds.graded.get((fact.entity, fact.name))
         if binding and random.random() < _GRADED:
