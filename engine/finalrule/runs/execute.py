@@ -73,7 +73,7 @@ class Sources:
         source = f"read_parquet({files_at(folder, '*.parquet')})"
         columns = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         wide = [name for name, kind, *_ in columns if kind == "DECIMAL(38,0)"]
-        replaced = ", ".join(f"CAST({name} AS HUGEINT) AS {name}" for name in wide)
+        replaced = ", ".join(f"{as_integer(name)} AS {name}" for name in wide)
         star = f"* REPLACE ({replaced})" if wide else "*"
         return f"SELECT {star} FROM {source}{where}"
 
@@ -100,6 +100,18 @@ class Sources:
             f"CREATE OR REPLACE TEMP VIEW {entity} AS SELECT facts.*{made} "
             f"FROM ({self.select(self.facts / entity)}) facts {joins}"
         )
+
+
+def as_integer(decimal: str) -> str:
+    """A DECIMAL(38, 0) as a HUGEINT. DuckDB's own conversion divides 128 bits: ten times as slow as
+    adding the upper ones, as a DOUBLE says them, and what is then left. That DOUBLE is off by less
+    than 2**-51 of the number, so that up to 2**100 what is left has less than 53 bits."""
+    upper = f"CAST(floor(CAST({decimal} AS DOUBLE) / {2**50}) AS BIGINT) * {2**50}::HUGEINT"
+    lower = f"CAST(CAST({decimal} - CAST({upper} AS DECIMAL(38, 0)) AS DOUBLE) AS BIGINT)"
+    return (
+        f"CASE WHEN {decimal} BETWEEN {-(2**100)} AND {2**100} THEN {upper} + {lower} "
+        f"ELSE CAST({decimal} AS HUGEINT) END"
+    )
 
 
 def _placed(tree: E, table: str) -> E:
