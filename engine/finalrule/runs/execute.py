@@ -3,7 +3,6 @@ whole before the next one begins."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,17 @@ def connect(threads: int, memory: str, scratch: Path) -> Connection:
     # many rows the parts have would turn them round.
     connection.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")
     return connection
+
+
+def beside(connection: Connection) -> Connection:
+    """Another connection to the same DuckDB, within the same memory, for work at the same time."""
+    other = connection.cursor()
+    other.execute("SET enable_progress_bar = false")
+    return other
+
+
+class Stopped(Exception):
+    """An execution was told to stop."""
 
 
 class Sources:
@@ -131,32 +141,30 @@ class Execution:
         outcomes: Path,
     ) -> None:  # fmt: skip
         self.connection, self.plan, self.facts, self.outcomes = connection, plan, facts, outcomes
-        self.seconds: dict[str, float] = {}
         self.sources = Sources(connection, facts, outcomes)
+        self._stopped = False
         load_catalogues(connection, catalogues)
 
     def group(self, passes: Sequence[Pass], part: Part | None) -> None:
-        """One group of passes over one part of the units, or over all there is."""
+        """One group of passes over one part of the units, or over all there is. Raises Stopped
+        where `stop` says so."""
         made = {one.target for one in passes}
         self.sources.views(self.plan.reads(passes) - made, self.plan.scopes, part)
-        began = time.perf_counter()
-        last = ""
-
-        def note(one: Pass) -> None:
-            nonlocal began, last
-            now = time.perf_counter()
-            if last:
-                self.seconds[last] = self.seconds.get(last, 0.0) + now - began
-            began, last = now, one.target
-
         leaves = self.plan.leaves(passes)
-        run_passes(self.connection, self.plan, passes, note, leaves, f"{self.facts}/")
-        now = time.perf_counter()
-        self.seconds[last] = self.seconds.get(last, 0.0) + now - began
+        run_passes(self.connection, self.plan, passes, self._go_on, leaves, f"{self.facts}/")
         for table in leaves:
+            self._go_on()
             self._write(table, part.number if part else 0)
             self.connection.execute(f"DROP TABLE {table}")
-        self.seconds["write"] = self.seconds.get("write", 0.0) + time.perf_counter() - now
+
+    def stop(self) -> None:
+        """End what another thread has this do, as soon as can be."""
+        self._stopped = True
+        self.connection.interrupt()
+
+    def _go_on(self, one: Pass | None = None) -> None:
+        if self._stopped:
+            raise Stopped
 
     def _write(self, table: str, part: int) -> None:
         """A table as Parquet, in the order of its records: the same bytes for the same facts. Wide
