@@ -17,6 +17,7 @@ from finalrule.population.plan import Pass, Plan
 from finalrule.population.sql import E
 from finalrule.population.stored import stored_columns
 from finalrule.tables.convert import files_at, literal
+from finalrule.tables.store import PARQUET
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -177,8 +178,7 @@ class Execution:
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as path:
             self.connection.execute(
-                f"COPY (SELECT {star} FROM {table} ORDER BY id) TO {literal(str(path))} "
-                "(FORMAT parquet)"
+                f"COPY (SELECT {star} FROM {table} ORDER BY id) TO {literal(str(path))} {PARQUET}"
             )
 
 

@@ -31,6 +31,7 @@ from finalrule.runs.rules import figures_of, program_outcomes, rules_of
 from finalrule.runs.storage import writing
 from finalrule.tables.convert import files_at, literal
 from finalrule.tables.read import read_tables
+from finalrule.tables.store import PARQUET
 
 _MIPS, _APM = "mips", "apm"
 UNITS_IN_A_PART = 420_000
@@ -243,7 +244,7 @@ class _Run:
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     with whole_file(path) as fresh:
-        connection.execute(f"COPY ({query}) TO {literal(str(fresh))} (FORMAT parquet)")
+        connection.execute(f"COPY ({query}) TO {literal(str(fresh))} {PARQUET}")
 
 
 def _in_parts(plan: Plan, passes: Sequence[Pass]) -> bool:
