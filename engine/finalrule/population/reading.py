@@ -38,6 +38,7 @@ class Reading:
         self._let_terms: dict[str, Term] = {}
         self.computed: dict[tuple[str, str], Amount | Plain] = {}
         self.made: dict[tuple[str, str], Shape] = {}
+        # What decided each rule, by number: 0 where it is not determined.
         self.by: dict[str, E] = {}
         self._below: dict[str, Below] = {}
         self.failing: list[tuple[Failing, E]] = []

@@ -72,7 +72,7 @@ def _give(
     reading.made[rule.name, output] = shape
     if first:
         if value.unknown:
-            by = sql.case([(sql.is_null(tree), sql.null())], by)
+            by = sql.case([(sql.is_null(tree), sql.number(0))], by)
         reading.by[rule.name] = reading.name(by, "by")
     if value.unknown and reading.with_needs:
         found = value.needs if value.needs is not None else sql.no_texts()
@@ -217,7 +217,11 @@ def _exclusive(reading: Reading, rule: ir.Choice, whens: Sequence[Plain], otherw
     if not reading.model.proven(rule):
         held: E | None = None
         for when in whens:
-            one = sql.case([(when.tree, sql.number(1))], sql.number(0))
+            one = (
+                sql.case([(when.tree, sql.number(1))], sql.number(0))
+                if when.unknown
+                else sql.cast(when.tree, sql.TINY)
+            )
             held = one if held is None else sql.both(exp.Add, held, one)
         assert held is not None
         held = reading.name(held, "held")

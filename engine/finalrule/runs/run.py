@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import duckdb
@@ -22,13 +24,14 @@ from finalrule.population import index
 from finalrule.population.dimensions import catalogue_rows
 from finalrule.population.plan import Pass, Plan, compile_population
 from finalrule.runs.alike import write_alike
-from finalrule.runs.execute import Execution, Part, connect, parts_of
+from finalrule.runs.execute import Execution, Part, beside, connect, parts_of
 from finalrule.runs.request import MANIFEST, PLAN, SUMMARY, Done, Progress, Request, begin
 from finalrule.runs.results import CLINICIANS, NAMES, PARTICIPANTS, clinicians, participants
 from finalrule.runs.rules import figures_of, program_outcomes, rules_of
 from finalrule.runs.storage import writing
 from finalrule.tables.convert import files_at, literal
 from finalrule.tables.read import read_tables
+from finalrule.tables.store import PARQUET
 
 _MIPS, _APM = "mips", "apm"
 UNITS_IN_A_PART = 420_000
@@ -118,17 +121,23 @@ class _Run:
             },
             only=rules_of(self.program),
         )
-        with connect(self.threads, self.memory, self.progress.scratch) as connection:
-            execution = Execution(
-                connection, plan, catalogues, self.folder / "facts", self.folder / "outcomes"
-            )
+        with (
+            connect(self.threads, self.memory, self.progress.scratch) as connection,
+            beside(connection) as other,
+        ):
+            executions = [
+                Execution(one, plan, catalogues, self.folder / "facts", self.folder / "outcomes")
+                for one in (connection, other)[: self.threads]
+            ]
             parts = parts_of(connection, self.folder / "facts", UNITS_IN_A_PART)
             groups = plan.groups()
             self.stages = 3 + sum(len(parts) if _in_parts(plan, one) else 1 for one in groups)
             for passes in groups:
-                for part in parts if _in_parts(plan, passes) else [None]:
-                    self._stage(_name(passes, part), partial(execution.group, passes, part))
-            execution.sources.views({*plan.results, *plan.scopes, *NAMES})
+                if _in_parts(plan, passes):
+                    self._parts(executions, passes, parts)
+                else:
+                    self._stage(_name(passes, None), partial(executions[0].group, passes, None))
+            executions[0].sources.views({*plan.results, *plan.scopes, *NAMES})
             self._stage("clinicians", partial(self._clinicians, connection, plan))
             manifest = self._manifest(connection, plan, read)
             if summarize is not None and _MIPS in self.program.tracks:
@@ -140,6 +149,35 @@ class _Run:
         self.progress.complete()
         self._tell("", self.stages)
         return Ran(manifest, tuple(self.taken_over))
+
+    def _parts(
+        self, executions: Sequence[Execution], passes: Sequence[Pass], parts: Sequence[Part]
+    ) -> None:
+        """One group of passes over every part: as many at a time as there are executions, since
+        queries are planned, and files written, by one thread each. Parts are finished in order."""
+        idle = SimpleQueue[Execution]()
+        for one in executions:
+            idle.put(one)
+        names = {part: _name(passes, part) for part in parts}
+
+        def work(part: Part) -> None:
+            if self.progress.finished(names[part]) is None:
+                execution = idle.get()
+                try:
+                    execution.group(passes, part)
+                finally:
+                    idle.put(execution)
+
+        with ThreadPoolExecutor(len(executions)) as pool:
+            begun = {part: pool.submit(work, part) for part in parts}
+            try:
+                for part, name in names.items():
+                    self._stage(name, begun[part].result)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for one in executions:
+                    one.stop()
+                raise
 
     def _tell(self, stage: str, done: int) -> None:
         self.note(stage, done, max(self.stages, done))
@@ -206,7 +244,7 @@ class _Run:
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     with whole_file(path) as fresh:
-        connection.execute(f"COPY ({query}) TO {literal(str(fresh))} (FORMAT parquet)")
+        connection.execute(f"COPY ({query}) TO {literal(str(fresh))} {PARQUET}")
 
 
 def _in_parts(plan: Plan, passes: Sequence[Pass]) -> bool:
