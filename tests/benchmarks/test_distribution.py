@@ -19,7 +19,7 @@ from finalrule.benchmarks.distribution import (
     sorted_rates,
 )
 from finalrule.core.expressions import DecileBounds
-from finalrule.evaluate.scalar import best_decile
+from finalrule.evaluate.kinds import best_decile
 
 KEY = ("112", "ecqm")
 

@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from finalrule.core.compile import compile_policy
 from finalrule.core.expressions import Known, Unknown, constant_value
 from finalrule.evaluate.catalogues import open_catalogues
-from finalrule.evaluate.scalar import Decision, Evaluation, Evaluator
+from finalrule.evaluate.kinds import Decision
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.facts.case import Case, Given, Record
 from finalrule.policy.resolve import load_policy
 from finalrule.source import Source

@@ -14,7 +14,7 @@ from evaluate.small import CITE, needs, small
 from finalrule.core import ir
 from finalrule.core.expressions import Unknown
 from finalrule.diagnostics import Failure
-from finalrule.evaluate.scalar import prepare_rule
+from finalrule.evaluate.kinds import prepare_rule
 from finalrule.facts.case import Given
 
 RULES = """entity unit

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from evaluate.conftest import evaluator_of
 from evaluate.small import CITE, needs, small
 from finalrule.core.expressions import DecileBounds
-from finalrule.evaluate.scalar import best_decile
+from finalrule.evaluate.kinds import best_decile
 
 RULES = """entity unit
 fact unit.measure: code may be unknown

@@ -14,7 +14,8 @@ from finalrule.core import ir
 from finalrule.core.expressions import Context, Known, Unknown
 from finalrule.core.table_match import cell_holds
 from finalrule.diagnostics import Failure
-from finalrule.evaluate.scalar import Evaluator, prepare_rule
+from finalrule.evaluate.kinds import prepare_rule
+from finalrule.evaluate.scalar import Evaluator
 
 RULES = """entity unit
 fact unit.a: yes_no may be unknown

@@ -21,8 +21,9 @@ from finalrule.core.expressions import Unknown, prepare
 from finalrule.core.walk import nodes, reads
 from finalrule.diagnostics import Failure
 from finalrule.evaluate.generate import Generator
+from finalrule.evaluate.kinds import Decision, prepare_lets
 from finalrule.evaluate.outcomes import OutcomeName
-from finalrule.evaluate.scalar import Decision, Evaluation, Evaluator, prepare_lets
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.trace import trace
 from finalrule.facts.case import Case, Record
 

@@ -22,8 +22,9 @@ from finalrule.core.expressions import Frame, Known, Unknown
 from finalrule.core.walk import reads
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.evaluate.catalogues import TypedCatalogue
+from finalrule.evaluate.kinds import Decision
 from finalrule.evaluate.outcomes import OutcomeName, output_types
-from finalrule.evaluate.scalar import Decision, Evaluation
+from finalrule.evaluate.scalar import Evaluation
 from finalrule.facts.case import Case
 from finalrule.population.decode import Decoder
 from finalrule.population.dimensions import catalogue_rows

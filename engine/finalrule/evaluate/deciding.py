@@ -8,9 +8,9 @@ from fractions import Fraction
 from finalrule.core import ir
 from finalrule.core.expressions import DecileBounds, Frame, Known, Unknown
 from finalrule.core.table_match import cell_holds, cell_text
+from finalrule.evaluate.kinds import best_decile, ranked
 from finalrule.evaluate.plan import Data, unverified, value_text
 from finalrule.evaluate.reading import Reading
-from finalrule.evaluate.scalar import best_decile, ranked
 from finalrule.evaluate.types import number_of
 from finalrule.values import show
 

@@ -8,7 +8,8 @@ from finalrule.core.expressions import Frame, Known, Unknown, prepare
 from finalrule.core.text import expression_text
 from finalrule.core.walk import nodes
 from finalrule.diagnostics import Diagnostic, Label, Pointer
-from finalrule.evaluate.scalar import Evaluation, Evaluator, prepare_lets
+from finalrule.evaluate.kinds import prepare_lets
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.types import Types
 from finalrule.values import show
 

@@ -17,7 +17,8 @@ from finalrule.core import ir
 from finalrule.core.expressions import Frame
 from finalrule.core.walk import nodes, reads
 from finalrule.evaluate.generate import GENERATED
-from finalrule.evaluate.scalar import Decision, Evaluation, Evaluator
+from finalrule.evaluate.kinds import Decision
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.steer import Cases
 from finalrule.facts.case import Case, Given, Record
 

@@ -20,8 +20,8 @@ from finalrule.core.expressions import (
 )
 from finalrule.core.text import expression_text, names_in
 from finalrule.core.walk import nodes
+from finalrule.evaluate.kinds import prepare_lets
 from finalrule.evaluate.outcomes import output_types
-from finalrule.evaluate.scalar import prepare_lets
 from finalrule.evaluate.types import Types
 from finalrule.values import Type, exact, show
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from finalrule.core import ir
 from finalrule.core.expressions import Known, Unknown, constant_value
+from finalrule.evaluate.kinds import Decision
 from finalrule.evaluate.outcomes import output_types, winners
-from finalrule.evaluate.scalar import Decision
 from finalrule.population.model import Shape
 from finalrule.population.plan import Plan, follows
 from finalrule.population.terms import EPOCH

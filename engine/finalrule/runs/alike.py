@@ -19,6 +19,7 @@ from finalrule.runs.kept import Kept
 from finalrule.runs.late import ALIKE, PROGRAM, UNIT, late_rules, own_rules
 from finalrule.runs.results import CLINICIANS, COLUMNS, SCORE, TIN_NPI, depends
 from finalrule.tables.convert import files_at, literal
+from finalrule.tables.store import PARQUET
 
 FOLDER = "alike"
 _KEPT = (UNIT, SCORE, TIN_NPI)
@@ -117,8 +118,7 @@ def write_alike(
     ):
         with whole_file(run / FOLDER / f"{name}.parquet") as path:
             connection.execute(
-                f"COPY (SELECT * FROM ({query}) ORDER BY {order}) TO {literal(str(path))} "
-                "(FORMAT parquet)"
+                f"COPY (SELECT * FROM ({query}) ORDER BY {order}) TO {literal(str(path))} {PARQUET}"
             )
 
 

@@ -17,8 +17,9 @@ from finalrule.core import ir
 from finalrule.core.expressions import Frame, Known, Unknown
 from finalrule.core.walk import nodes
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
+from finalrule.evaluate.kinds import Decision
 from finalrule.evaluate.outcomes import OutcomeName, output_types
-from finalrule.evaluate.scalar import Decision, Evaluation, Evaluator
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.facts.declared import UNIT
 from finalrule.population import index
 from finalrule.population.decode import Decoder

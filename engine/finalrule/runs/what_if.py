@@ -32,6 +32,7 @@ from finalrule.runs.rules import figures_of, program_outcomes, program_rules, ru
 from finalrule.runs.storage import writing
 from finalrule.runs.unchanged import policy_name, program_of
 from finalrule.tables.convert import files_at, literal
+from finalrule.tables.store import PARQUET
 
 CLINICIANS, GROUPS = "clinicians", "groups"
 MADE = "what-if.json"
@@ -141,7 +142,7 @@ def write(found: WhatIf, out: Path, memory: str) -> None:
             with whole_file(whole / FILE) as path:
                 found.connection.execute(
                     f"COPY (SELECT * FROM {CLINICIANS} ORDER BY tin, npi) "
-                    f"TO {literal(str(path))} (FORMAT parquet)"
+                    f"TO {literal(str(path))} {PARQUET}"
                 )
             data = {**found.manifest, "rules": list(found.rules)}
             write_whole(whole / MADE, msgspec.json.format(msgspec.json.encode(data)))

@@ -17,7 +17,7 @@ from finalrule.core import ir
 from finalrule.core.expressions import Known, Unknown, constant_value
 from finalrule.core.walk import nodes
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
-from finalrule.evaluate.scalar import Decision
+from finalrule.evaluate.kinds import Decision
 from finalrule.runtime.boxes import (
     ALWAYS,
     MAXIMUM_BOXES,

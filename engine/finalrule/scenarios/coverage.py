@@ -13,8 +13,9 @@ from finalrule.core.expressions import Frame, Known, Unknown, prepare
 from finalrule.core.table_match import cell_holds
 from finalrule.core.text import expression_text, names_in
 from finalrule.evaluate.catalogues import TypedCatalogue
+from finalrule.evaluate.kinds import best_decile, prepare_lets
 from finalrule.evaluate.outcomes import OutcomeName, winners
-from finalrule.evaluate.scalar import Evaluator, best_decile, prepare_lets
+from finalrule.evaluate.scalar import Evaluator
 from finalrule.evaluate.types import Types
 from finalrule.scenarios.edits import settled
 from finalrule.scenarios.read import Scenario

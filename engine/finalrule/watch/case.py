@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from finalrule.core.expressions import Known, Unknown, constant_value
+from finalrule.evaluate.kinds import Decision
 from finalrule.evaluate.outcomes import output_types
-from finalrule.evaluate.scalar import Decision
 from finalrule.facts.case import Case, Given, Record
 from finalrule.watch.event import Said, Stored, restore
 from finalrule.watch.model import Model

@@ -11,8 +11,9 @@ import msgspec
 from finalrule.core.expressions import Frame, Unknown
 from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.evaluate.catalogues import open_catalogues
+from finalrule.evaluate.kinds import Decision
 from finalrule.evaluate.outcomes import output_types
-from finalrule.evaluate.scalar import Decision, Evaluation, Evaluator
+from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.facts.case import Case, Given, Record
 from finalrule.places import policies_root
 from finalrule.runtime.compare import Comparer
