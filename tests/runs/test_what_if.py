@@ -14,14 +14,17 @@ import msgspec
 import pytest
 
 from finalrule.core import ir
+from finalrule.evaluate.scalar import Evaluator
 from finalrule.load import load_evaluator, load_program
 from finalrule.population import index
 from finalrule.report.beside import beside
 from finalrule.report.model import decode
 from finalrule.report.summary import summarize
 from finalrule.runs import run as runs
-from finalrule.runs.changed import changed_rules
+from finalrule.runs.alike import again_alike, write_alike
+from finalrule.runs.changed import Changed, changed_rules
 from finalrule.runs.execute import connect
+from finalrule.runs.kept import Kept
 from finalrule.runs.late import late_rules, own_rules
 from finalrule.runs.results import COLUMNS
 from finalrule.runs.shortened import not_considered, shortened
@@ -230,6 +233,36 @@ def test_which_rules_are_late(policy: str) -> None:
         "unscaled_increase", "reduction", "unscaled_additional_payment", "increase",
         "additional_payment", "adjustment_amount",
     }  # fmt: skip
+
+
+def test_wide_numbers_of_those_who_are_alike(whole: Whole, copied: Path) -> None:
+    """A late rule may read what has more digits than a double: it is kept as it is."""
+    program = load_program(POLICY)
+    wide = ir.Compare("<", ir.Outcome("quality_category_score"), ir.Num(Fraction(1, 2), "percent"))
+    rules = tuple(
+        msgspec.structs.replace(
+            rule, clauses=(msgspec.structs.replace(rule.clauses[0], when=wide, kind="when"),)
+        )
+        if isinstance(rule, ir.Choice) and rule.name == "total_adjustment" else rule
+        for rule in program.rules
+    )  # fmt: skip
+    evaluator = Evaluator(msgspec.structs.replace(program, rules=rules), {})
+    stored = index.read(program, (copied / "plan.json").read_bytes())
+    with duckdb.connect() as connection:
+        write_alike(connection, copied, evaluator, stored)
+    with duckdb.connect() as connection:
+        kept = Kept(connection, copied, stored)
+        change = Changed(frozenset(), frozenset(), late_rules(evaluator.program))
+        assert again_alike(connection, copied, evaluator, change, kept)
+        table = stored.tables["quality_category_score"]
+        given = f"read_parquet('{copied}/outcomes/{table}/*.parquet')"
+        for name in ("quality_category_score__n", "quality_category_score__d"):
+            found = connection.execute(
+                f"SELECT typeof(a.{name}), a.{name}, r.{name}::HUGEINT FROM scoring_unit a "
+                f"JOIN {given} r USING (id) ORDER BY a.{name}"
+            ).fetchall()
+            assert {kind for kind, *_ in found} == {"HUGEINT"}
+            assert [one for _, one, _ in found] == [one for *_, one in found]
 
 
 def test_a_figure_that_sql_cannot_compute(whole: Whole, nation: Path, tmp_path: Path) -> None:

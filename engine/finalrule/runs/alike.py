@@ -15,6 +15,7 @@ from finalrule.evaluate.scalar import Evaluator
 from finalrule.population.plan import Plan
 from finalrule.runs.again import Again, compile_again, not_needed
 from finalrule.runs.changed import Changed
+from finalrule.runs.execute import with_decimals, with_integers
 from finalrule.runs.kept import Kept
 from finalrule.runs.late import ALIKE, PROGRAM, UNIT, late_rules, own_rules
 from finalrule.runs.results import CLINICIANS, COLUMNS, SCORE, TIN_NPI, depends
@@ -44,7 +45,8 @@ def again_alike(
             rows = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
             if kept.columns(entity, columns, late, found.before) - {name for name, *_ in rows}:
                 return None
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {entity} AS SELECT * FROM {source}")
+        query = with_integers(connection, source)
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {entity} AS {query}")
     kept.entity(PROGRAM, columns, late)
     return found
 
@@ -118,7 +120,8 @@ def write_alike(
     ):
         with whole_file(run / FOLDER / f"{name}.parquet") as path:
             connection.execute(
-                f"COPY (SELECT * FROM ({query}) ORDER BY {order}) TO {literal(str(path))} {PARQUET}"
+                f"COPY ({with_decimals(connection, f'({query})')} ORDER BY {order}) "
+                f"TO {literal(str(path))} {PARQUET}"
             )
 
 

@@ -81,12 +81,9 @@ class Sources:
 
     def select(self, folder: Path, where: str = "") -> str:
         """The query that reads a table, wide integers as such."""
-        source = f"read_parquet({files_at(folder, '*.parquet')})"
-        columns = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-        wide = [name for name, kind, *_ in columns if kind == "DECIMAL(38,0)"]
-        replaced = ", ".join(f"{as_integer(name)} AS {name}" for name in wide)
-        star = f"* REPLACE ({replaced})" if wide else "*"
-        return f"SELECT {star} FROM {source}{where}"
+        return (
+            with_integers(self.connection, f"read_parquet({files_at(folder, '*.parquet')})") + where
+        )
 
     def with_outcomes(self, entity: str, plan: Plan, wanted: Collection[str]) -> None:
         """A view under an entity's name on its facts and on what its rules came to, as far as a
@@ -111,6 +108,23 @@ class Sources:
             f"CREATE OR REPLACE TEMP VIEW {entity} AS SELECT facts.*{made} "
             f"FROM ({self.select(self.facts / entity)}) facts {joins}"
         )
+
+
+def with_integers(connection: Connection, source: str) -> str:
+    """The query that reads from Parquet, wide integers as such."""
+    columns = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    wide = [name for name, kind, *_ in columns if kind == "DECIMAL(38,0)"]
+    replaced = ", ".join(f"{as_integer(name)} AS {name}" for name in wide)
+    return f"SELECT {f'* REPLACE ({replaced})' if wide else '*'} FROM {source}"
+
+
+def with_decimals(connection: Connection, source: str) -> str:
+    """The query of what is written as Parquet: wide integers are decimals there, since it has no
+    others that are exact."""
+    columns = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    wide = [name for name, kind, *_ in columns if kind == "HUGEINT"]
+    replaced = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in wide)
+    return f"SELECT {f'* REPLACE ({replaced})' if wide else '*'} FROM {source}"
 
 
 def as_integer(decimal: str) -> str:
@@ -168,18 +182,12 @@ class Execution:
             raise Stopped
 
     def _write(self, table: str, part: int) -> None:
-        """A table as Parquet, in the order of its records: the same bytes for the same facts. Wide
-        integers are decimals there: Parquet has no others that are exact."""
-        columns = self.connection.execute(f"DESCRIBE {table}").fetchall()
-        wide = [name for name, kind, *_ in columns if kind == "HUGEINT"]
-        replaced = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in wide)
-        star = f"* REPLACE ({replaced})" if wide else "*"
+        """A table as Parquet, in the order of its records: the same bytes for the same facts."""
+        query = with_decimals(self.connection, table)
         target = self.outcomes / table / f"part-{part:05}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as path:
-            self.connection.execute(
-                f"COPY (SELECT {star} FROM {table} ORDER BY id) TO {literal(str(path))} {PARQUET}"
-            )
+            self.connection.execute(f"COPY ({query} ORDER BY id) TO {literal(str(path))} {PARQUET}")
 
 
 def parts_of(connection: Connection, facts: Path, size: int) -> list[Part]:
