@@ -294,6 +294,34 @@ def test_rules_that_those_who_are_alike_do_not_have_alike() -> None:
         assert late_rules(msgspec.structs.replace(program, rules=rules)) == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "none"),
+    [
+        ("payment_adjustment_applies", ir.Bool(False)),
+        ("payment_adjustment_factor", ir.Num(Fraction(0), "percent")),
+    ],
+)
+def test_results_that_those_who_are_alike_do_not_have_alike(name: str, none: ir.Expr) -> None:
+    """What follows from charges and is no amount cannot be added up: it is from everybody."""
+    program = load_program(POLICY)
+    charges = ir.Compare("==", ir.Fact("tin_npi", "covered_charges"), ir.Num(Fraction(0), "usd"))
+    (before,) = (rule for rule in program.rules if rule.name == name)
+    assert isinstance(before, ir.Choice) and late_rules(program)
+    (clause,) = before.clauses
+    of_all = msgspec.structs.replace(before, name="of_all")
+    nothing = msgspec.structs.replace(
+        clause, name="no_charges", when=charges, kind="when", value=none
+    )
+    other = msgspec.structs.replace(
+        clause, when=None, kind="otherwise", value=ir.Outcome(of_all.name)
+    )
+    after = msgspec.structs.replace(before, clauses=(nothing, other))
+    rules = [
+        one for rule in program.rules for one in ((of_all, after) if rule == before else (rule,))
+    ]
+    assert late_rules(msgspec.structs.replace(program, rules=tuple(rules))) == ()
+
+
 def test_side_by_side(whole: Whole, again: Again) -> None:
     """The differences are those of two runs of the whole."""
     found = []

@@ -10,7 +10,7 @@ import msgspec
 from finalrule.core import ir
 from finalrule.core.walk import nodes
 from finalrule.population.schedule import closure
-from finalrule.runs.results import COLUMNS, FINAL_SCORE, SCORE, TIN_NPI, USED
+from finalrule.runs.results import AMOUNTS, COLUMNS, FINAL_SCORE, SCORE, TIN_NPI, USED
 from finalrule.runs.rules import rules_of
 
 # The entity that stands for TIN/NPIs that are alike: these are below it, and so are its scores.
@@ -20,16 +20,19 @@ UNIT, PROGRAM = "scoring_unit", "program"
 
 def late_rules(program: ir.Program) -> tuple[str, ...]:
     """The rules that depend on final scores, and the final score's own; none where one of them
-    reads what TIN/NPIs that are alike do not have alike."""
+    reads what TIN/NPIs that are alike do not have alike, or where these differ in other results
+    than amounts, which can be added up."""
     of_run = set(rules_of(program))
     found = {name for name in closure(program, [FINAL_SCORE]) if name in of_run}
     own = own_rules(program, found)
     for rule in program.rules:
         if rule.name in found and not _can_be(rule, own):
             return ()
-    for column in COLUMNS:
-        if column.rule in found and column.of not in (USED, TIN_NPI):
-            return ()
+    changing = [column for column in COLUMNS if column.rule in found]
+    if any(column.of not in (USED, TIN_NPI) for column in changing):
+        return ()
+    if {column.name for column in changing if column.rule in own} != set(AMOUNTS):
+        return ()
     return tuple(rule.name for rule in program.rules if rule.name in found)
 
 

@@ -64,6 +64,8 @@ COLUMNS = (
     Column("additional_payment", "additional_payment", TIN_NPI),
     Column("adjustment_amount", "adjustment_amount", TIN_NPI),
 )
+# What follows from the charges of each TIN/NPI.
+AMOUNTS = ("increase", "reduction", "additional_payment", "adjustment_amount")
 # Of who takes part in Advanced APMs: outcomes of the clinician (NPI) under whichever TINs.
 OF_PARTICIPANTS = (
     "clinician_first_listed", "individually_assessed", "qp_status", "qp_shortfall",
