@@ -1,21 +1,18 @@
 """A plan over a population's tables: group by group, units in parts, each part's results written
-whole before the next one begins."""
+whole as soon as they are there."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from sqlglot import exp
 
 from finalrule.cache import whole_file
 from finalrule.population.dimensions import Rows
 from finalrule.population.duckdb import load_catalogues, run_passes
 from finalrule.population.plan import Pass, Plan
-from finalrule.population.sql import E
-from finalrule.population.stored import stored_columns
 from finalrule.tables.convert import files_at, literal
 from finalrule.tables.store import PARQUET
 
@@ -85,30 +82,6 @@ class Sources:
             with_integers(self.connection, f"read_parquet({files_at(folder, '*.parquet')})") + where
         )
 
-    def with_outcomes(self, entity: str, plan: Plan, wanted: Collection[str]) -> None:
-        """A view under an entity's name on its facts and on what its rules came to, as far as a
-        column of it is wanted."""
-        entities = {rule.name: rule.entity for rule in plan.program.rules}
-        of_table = {table: entities[rule] for rule, table in plan.tables.items()}
-        columns = [
-            one
-            for one in stored_columns(plan)
-            if of_table[one.table] == entity and one.name in wanted
-        ]
-        tables = dict.fromkeys(one.table for one in columns)
-        made = "".join(
-            f", {_placed(one.tree, one.table).sql(dialect='duckdb')} AS {one.name}"
-            for one in columns
-        )
-        joins = " ".join(
-            f"JOIN ({self.select(self.outcomes / table)}) {table} ON {table}.id = facts.id"
-            for table in tables
-        )
-        self.connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {entity} AS SELECT facts.*{made} "
-            f"FROM ({self.select(self.facts / entity)}) facts {joins}"
-        )
-
 
 def with_integers(connection: Connection, source: str) -> str:
     """The query that reads from Parquet, wide integers as such."""
@@ -137,14 +110,6 @@ def as_integer(decimal: str) -> str:
         f"CASE WHEN {decimal} BETWEEN {-(2**100)} AND {2**100} THEN {upper} + {lower} "
         f"ELSE CAST({decimal} AS HUGEINT) END"
     )
-
-
-def _placed(tree: E, table: str) -> E:
-    """The tree over the columns of a table."""
-    placed = tree.copy()
-    for column in placed.find_all(exp.Column):
-        column.set("table", exp.to_identifier(table))
-    return placed
 
 
 class Execution:
