@@ -3,6 +3,7 @@ and faults put in."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -84,6 +85,23 @@ def test_fifty_faults_are_found_in_every_reader(bench: Bench, place: int) -> Non
     found, missed = bench.find_faults(bench.readers[place], 55, 1, nothing)
     assert len({fault.what for fault, _ in found}) >= 50
     assert len(found) + len(missed) == 55
+
+
+def test_a_fault_is_given_up_after_so_many_cases(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 of all kinds and, of its own rules, as many as the documentation says, not more."""
+    (reader,) = (one for one in bench.readers if isinstance(one, SqlReader))
+    given: list[int] = []
+
+    def finds_nothing(faults: object, cases: Sequence[object], *rest: object) -> dict[str, int]:
+        given.append(len(cases))
+        return {}
+
+    monkeypatch.setattr(reader, "find", finds_nothing)
+    found, missed = bench.find_faults(reader, 1, 1, nothing)
+    assert (found, len(missed)) == ([], 1)
+    assert sum(given) == 500 + 5_000
 
 
 def test_a_rule_that_breaks_its_promise_is_found(tmp_path: Path) -> None:

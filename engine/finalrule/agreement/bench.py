@@ -240,6 +240,7 @@ class Bench:
                 break
             tried += len(cases)
             more = -(-_CASES_OF_RULES // max(len(open_), 1))
+            more = min(more, MAXIMUM_CASES_FOR_A_FAULT - of_each)
             cases = [
                 self.cases.of_rule(f"{seed}:{number}", fault.rules[number % len(fault.rules)])
                 for fault in open_
