@@ -1,7 +1,7 @@
 """Rules as columns: for each outcome its value and what decided it, by number.
 
-What decides a rule is numbered from 1 in the order of `evaluate.outcomes.winners`; NULL is an
-outcome that is not determined.
+What decides a rule is numbered from 1 in the order of `evaluate.outcomes.winners`. Where an outcome
+is not determined, that number is 0, and its value NULL.
 """
 
 from __future__ import annotations
