@@ -9,6 +9,7 @@ from finalrule.core import ir
 from finalrule.core.walk import nodes
 from finalrule.evaluate.ask import Asking
 from finalrule.evaluate.change import Rules
+from finalrule.evaluate.doubt import Doubting, doubtful_rules
 from finalrule.evaluate.generate import ITS_ONLY, Generator, is_individual
 from finalrule.evaluate.now import Now
 from finalrule.evaluate.outcomes import winners
@@ -29,6 +30,7 @@ class Aim:
         self.goals = [
             (rule.name, winner) for rule in evaluator.program.rules for winner in winners(rule)
         ]
+        self.doubtful = doubtful_rules(self.rules)
         self.sums = [
             (rule.name, node)
             for rule in self.rules.rules.values()
@@ -61,6 +63,19 @@ class Aim:
         if record is not None:
             Asking(self.rules, case.root, random).push(total, True, record, 0)
             self._tidy(case)
+
+    def doubted(self, case: Case, rule: str, record: Record | None, random: Random) -> bool:
+        """Change the facts of the case so that a rule is unknown for a record, for any one where
+        none is given; False where it is for none."""
+        if rule not in self.doubtful:
+            return False
+        record = record or self._record(case, rule, random)
+        if record is None:
+            return False
+        asking = Doubting(self.rules, case.root, random)
+        asking.doubtful = self.doubtful
+        made = asking.doubt(rule, record, 0)
+        return record not in self._tidy(case) and made
 
     def _record(self, case: Case, rule: str, random: Random) -> Record | None:
         entity = self.evaluator.rules[rule].entity

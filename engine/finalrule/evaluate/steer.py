@@ -35,8 +35,9 @@ _SCORE = "final_score"
 _KINDS, _OF_FAMILIES = (32, 38, 8, 12, 4, 6), (10, 66, 4, 10, 4, 6)
 # Turns, and facts of the record itself and of others that are tried for a case; steps to a turn.
 _TRIES, _OWN, _OTHERS, _STEPS = 3, 8, 3, 3
-# How often a case of a rule is one in which something is not known.
-_FORGOTTEN = 0.3
+# How often a case of a rule is one in which something is not known, how often that is to make the
+# rule unknown, and how often it is of the record for which the rule was aimed at.
+_FORGOTTEN, _DOUBTED, _ITS_OWN = 0.45, 0.6, 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +137,25 @@ class Cases:
         if random.random() < 0.5:
             self._move(case, turns, record, random)
         if random.random() < _FORGOTTEN:
-            self._forget(case, rule, random)
+            self._forget(case, rule, record, random)
         return case
 
-    def _forget(self, case: Case, rule: str, random: Random) -> None:
-        """Take away one or two facts that a rule depends on."""
+    def _forget(self, case: Case, rule: str, record: Record | None, random: Random) -> None:
+        """Take away one or two facts that a rule depends on: so that it is unknown, or any; most
+        often of the record that matters."""
+        if random.random() < _DOUBTED and self.aim.doubted(case, rule, record, random):
+            return
         facts = self._may_be_unknown & self._facts_behind(rule, numbers=False)
         given = [
-            (record, name)
-            for record in case.root.walk()
-            for name in record.facts
-            if (record.entity, name) in facts
+            (one, name)
+            for one in case.root.walk()
+            for name in one.facts
+            if (one.entity, name) in facts
         ]
-        for record, name in random.sample(given, min(len(given), random.choice((1, 1, 2)))):
-            del record.facts[name]
+        if random.random() < _ITS_OWN:
+            given = [(one, name) for one, name in given if one is record] or given
+        for one, name in random.sample(given, min(len(given), random.choice((1, 1, 2)))):
+            del one.facts[name]
 
     def _has_no_keys(self, rule: str) -> bool:
         """Whether a rule is for records that no key tells apart."""

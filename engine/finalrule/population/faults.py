@@ -118,7 +118,13 @@ class _Sites:
         self.enumerated = {
             fact.name: fact.type.members for fact in facts if hasattr(fact.type, "members")
         }
-        self.unseen = Unseen(plan.program, one.entity, one.query)
+        known = {
+            column
+            for (name, _), shape in plan.shapes.items()
+            if self.rules[name].entity == one.entity and not shape.unknown
+            for column in shape.columns
+        }
+        self.unseen = Unseen(plan.program, one.entity, one.query, known)
         self.numbers = {fact.name for fact in facts if hasattr(fact.type, "scale")}
 
     def found(self) -> Iterator[tuple[str, _Site]]:
@@ -143,10 +149,11 @@ class _Sites:
                 yield "threshold off by one", _stricter
             case exp.And() if not isinstance(rule, ir.Curve | ir.Table):
                 if not self.is_unseen(node, rule, column, exp.Or):
-                    yield "or for and", _becomes(exp.Or)
+                    yield "or for and", _joins(exp.Or)
             case exp.Or() if not _is_zero_times(node):
-                if not self.is_unseen(node, rule, column, exp.And):
-                    yield "and for or", _becomes(exp.And)
+                nothing = self.unseen.is_nothing_times(rule, column, node)
+                if not nothing and not self.is_unseen(node, rule, column, exp.And):
+                    yield "and for or", _joins(exp.And)
             case exp.Not() if not isinstance(node.this, exp.Is):
                 if not self.unseen.decides_as_before(rule, column, node, node.this):
                     yield "not lost", _keep_operand
@@ -157,11 +164,12 @@ class _Sites:
             case exp.Case():
                 yield from self.cases(node, column, rule)
             case exp.Coalesce():
-                yield from _defaults(node)
+                if not self.unseen.is_default(rule, column, node):
+                    yield from _defaults(node)
             case exp.Count(this=exp.Case() as each):
                 if not each.args["ifs"][0].this.find(exp.Null):
                     yield "condition of a count lost", _count_all
-            case exp.Sum():
+            case exp.Sum() if not self.unseen.is_of_one(node):
                 yield "greatest for sum", _becomes(exp.Max)
             case exp.Max() if not _is_flag(node):
                 yield "least for greatest", _becomes(exp.Min)
@@ -327,6 +335,16 @@ def _becomes(kind: type[E]) -> _Edit:
     return edit
 
 
+def _joins(kind: type[E]) -> _Edit:
+    """Joins two conditions otherwise, and these as they are with what stands beside them."""
+
+    def edit(node: E) -> None:
+        joined = sql.both(kind, node.this.copy(), node.expression.copy())  # type: ignore[arg-type]
+        node.replace(exp.Paren(this=joined))
+
+    return edit
+
+
 def _stricter(node: E) -> None:
     up = isinstance(node, exp.GT | exp.GTE)
     right = node.expression
@@ -352,7 +370,7 @@ def _another_member(count: int) -> _Edit:
 def _defaults(node: E) -> Iterator[tuple[str, _Edit]]:
     """A default that is another one, where what has it may be missing."""
     default = node.expressions[-1]
-    if isinstance(default, exp.Boolean):
+    if isinstance(default, exp.Boolean) and default.this:
         yield "no for what may be", lambda one: one.expressions[-1].replace(sql.truth(False))
     elif (
         isinstance(default, exp.Literal) and default.name == "0"

@@ -7,9 +7,10 @@ not known for the same records makes the same of the outcome.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import product
+from math import prod
 
 from sqlglot import exp
 
@@ -28,15 +29,18 @@ KNOWN: Mapping[tuple[str, str], str] = {
 # What a column's name ends with where it is the last condition or value of a rule.
 _CHOSEN, _VALUES = "chosen", ("value", "value_needs")
 _CONSTANT = (ir.Num, ir.Param)
-# Conditions that ask more are not worked through.
-_MOST_ATOMS = 8
+# Conditions that may hold in more ways than so many are not worked through.
+_MOST_HELD = 2**11
 
 
 class Unseen:
-    """What no change of one query shows, of the rules that it computes."""
+    """What no change of one query shows, of the rules that it computes. `known` are columns of the
+    entity's outcomes that are never unknown."""
 
-    def __init__(self, program: ir.Program, entity: str, query: exp.Select) -> None:
-        self.program, self.entity, self.query = program, entity, query
+    def __init__(
+        self, program: ir.Program, entity: str, query: exp.Select, known: Collection[str] = ()
+    ) -> None:
+        self.program, self.entity, self.query, self.known = program, entity, query, known
         self._required = {
             (fact.entity, fact.name) for fact in program.facts if fact.presence != "may_be_unknown"
         } | {(entity.name, key.name) for entity in program.entities for key in entity.keys}
@@ -120,7 +124,8 @@ class Unseen:
                 made = self._made(tree)
                 if made is not None:
                     return self.is_known(made)
-                return tree.table in ("", self.entity) and tree.name in self._facts
+                own = tree.table in ("", self.entity)
+                return own and (tree.name in self._facts or tree.name in self.known)
             case exp.Coalesce():
                 return self.is_known(tree.expressions[-1])
             case exp.Case():
@@ -152,57 +157,101 @@ class Unseen:
         return None if column.table else self.aliases.get(column.name)
 
     def decides_as_before(self, rule: ir.AnyRule | None, column: str, node: E, changed: E) -> bool:
-        """Whether the same clause decides, whatever the facts are, with one part of a condition
-        changed: often a condition only keeps out what an earlier one has taken. Only where all that
-        the conditions ask is always known, and the column is read for nothing else than these and
-        what they would need."""
-        chosen = self.aliases.get(f"{rule.name}__{_CHOSEN}") if rule is not None else None
+        """Whether the same clause decides, or none as before, whatever the facts are, with one part
+        of a condition changed: often a condition only keeps out what an earlier one has taken, or
+        is unknown exactly where another one is. Only where the column is read for nothing else; if
+        all that the conditions ask is always known, also for what they would need."""
+        name = f"{rule.name}__{_CHOSEN}" if rule is not None else ""
+        chosen = self.aliases.get(name)
         if not isinstance(rule, ir.Choice) or not isinstance(chosen, exp.Case):
             return False
-        values = {rule.name, f"{rule.name}__value"} & self.aliases.keys()
-        if column not in self._behind([f"{rule.name}__{_CHOSEN}"]) or any(
-            column in self._behind([value], stop=f"{rule.name}__{_CHOSEN}") for value in values
-        ):
+        if column not in self._behind([name]):
             return False
-        atoms: dict[str, None] = {}
+        # Each that may be unknown is true, false or unknown, without regard to the others: more
+        # than there can be, so that what is the same in all of these always is.
+        atoms: dict[str, bool] = {}
+        seen: set[int] = set()
+        for tree in (*_conditions(chosen), changed):
+            self._asks(tree, atoms, seen)
+        unknown = any(atoms.values())
+        if id(node) not in seen or not self._only_decides(rule, column, unknown):
+            return False
+        values = [(True, False, None) if one else (True, False) for one in atoms.values()]
+        if prod(map(len, values)) > _MOST_HELD:
+            return False
         swapped = {id(node): changed}
-        for tree in (node, changed, *(one.this for one in chosen.args["ifs"])):
-            if not self._asks(tree, atoms):
-                return False
-        if len(atoms) > _MOST_ATOMS:
-            return False
-        for held in product((False, True), repeat=len(atoms)):
+        for held in product(*values):
             facts = dict(zip(atoms, held, strict=True))
             if self._decided(chosen, facts, {}) != self._decided(chosen, facts, swapped):
                 return False
         return True
 
-    def _asks(self, tree: E, atoms: dict[str, None]) -> bool:
-        """Note what a condition asks; False where some of it may be unknown."""
+    def _only_decides(self, rule: ir.Choice, column: str, unknown: bool) -> bool:
+        """Whether a column is read for what decides a rule and for nothing that does not go by
+        that, save for what is needed where nothing is unknown."""
+        chosen = f"{rule.name}__{_CHOSEN}"
+        if not unknown:
+            values = {rule.name, f"{rule.name}__value"} & self.aliases.keys()
+            return column == chosen or not any(
+                column in self._behind([value], stop=chosen) for value in values
+            )
+        above, todo = {column}, [column] if column != chosen else []
+        while todo:
+            more = self._readers.get(todo.pop(), set()) - above
+            above |= more
+            todo += more - {chosen}
+        return above <= self._behind([chosen]) and above.isdisjoint(self._outside)
+
+    @cached_property
+    def _readers(self) -> dict[str, set[str]]:
+        """The columns, of rules or not, that are computed of each."""
+        found: dict[str, set[str]] = {}
+        for one in self.query.find_all(exp.Alias):
+            for part in one.this.find_all(exp.Column):
+                found.setdefault(part.name, set()).add(one.alias)
+        return found
+
+    @cached_property
+    def _outside(self) -> frozenset[str]:
+        """The columns by which rows are joined, kept, grouped or ordered."""
+        parts = self.query.find_all(exp.Where, exp.Join, exp.Having, exp.Group, exp.Order)
+        return frozenset(one.name for part in parts for one in part.find_all(exp.Column))
+
+    def _asks(self, tree: E, atoms: dict[str, bool], seen: set[int]) -> None:
+        """Note what a condition asks, and whether that may be unknown; and what was walked."""
+        seen.add(id(tree))
         match tree:
             case exp.And() | exp.Or() | exp.Not() | exp.Paren():
-                return all(self._asks(part, atoms) for part in tree.iter_expressions())
+                for part in tree.iter_expressions():
+                    self._asks(part, atoms, seen)
+            case exp.Is(expression=exp.Null()):
+                self._asks(tree.this, atoms, seen)
             case exp.Boolean():
-                return True
+                pass
             case exp.Column() if (made := self._made(tree)) is not None:
-                return self._asks(made, atoms)
-        atoms[tree.sql()] = None
-        return self.is_known(tree)
+                self._asks(made, atoms, seen)
+            case _:
+                atoms[tree.sql()] = not self.is_known(tree)
 
     def _decided(
-        self, chosen: exp.Case, facts: Mapping[str, bool], swapped: Mapping[int, E]
+        self, decides: E | None, facts: Mapping[str, bool | None], swapped: Mapping[int, E]
     ) -> str:
         """What decides, where each atom has a value and some nodes are other ones."""
 
-        def holds(tree: E) -> bool:
+        def holds(tree: E) -> bool | None:
             tree = swapped.get(id(tree), tree)
             match tree:
-                case exp.And():
-                    return holds(tree.this) and holds(tree.expression)
-                case exp.Or():
-                    return holds(tree.this) or holds(tree.expression)
+                case exp.And() | exp.Or():
+                    decisive = isinstance(tree, exp.Or)
+                    pair = holds(tree.this), holds(tree.expression)
+                    if decisive in pair:
+                        return decisive
+                    return None if None in pair else not decisive
                 case exp.Not():
-                    return not holds(tree.this)
+                    held = holds(tree.this)
+                    return None if held is None else not held
+                case exp.Is(expression=exp.Null()):
+                    return holds(tree.this) is None
                 case exp.Paren():
                     return holds(tree.this)
                 case exp.Boolean():
@@ -211,11 +260,12 @@ class Unseen:
                     return holds(made)
             return facts[tree.sql()]
 
-        for one in chosen.args["ifs"]:
-            if holds(one.this):
-                return str(one.args["true"].sql())
-        last = chosen.args.get("default")
-        return str(last.sql()) if last is not None else ""
+        if isinstance(decides, exp.Case):
+            for one in decides.args["ifs"]:
+                if holds(one.this):
+                    return self._decided(one.args["true"], facts, swapped)
+            return self._decided(decides.args.get("default"), facts, swapped)
+        return "" if decides is None or isinstance(decides, exp.Null) else str(decides.sql())
 
     # --- counts ------------------------------------------------------------------------------
 
@@ -290,6 +340,149 @@ class Unseen:
             above = above.find_ancestor(exp.If)
         return False
 
+    def is_nothing_times(self, rule: ir.AnyRule | None, column: str, node: E) -> bool:
+        """Whether a condition asks if one of two factors is zero, for what their product needs, and
+        this is read only where the product, all of a clause's value that may be unknown, is not
+        known: where neither is zero."""
+        above = node.parent
+        whole = above.parent if isinstance(above, exp.If) else None
+        if not isinstance(rule, ir.Choice) or not column.endswith("_needs"):
+            return False
+        if not isinstance(whole, exp.Case) or not isinstance(whole.parent, exp.Alias):
+            return False
+        product = column.removesuffix("_needs")
+        made = self.aliases.get(product)
+        zero = made.args["ifs"][0] if isinstance(made, exp.Case) else None
+        if zero is None or zero.this != node or zero.args["true"].name != "0":
+            return False
+        places = self._places_of(rule, "needs", column) | self._places_of(
+            rule, "value_needs", column
+        )
+        read = self._readers.get(column, set()) - {f"{rule.name}__needs"}
+        value = self.aliases.get(f"{rule.name}__value", self.aliases.get(rule.name))
+        branches = [one for one in _branches(value) if _number(one.this) in places]
+        return (
+            bool(branches)
+            and None not in places
+            and read <= {f"{rule.name}__value_needs"}
+            and all(self._hangs_on(one.args["true"], product) for one in branches)
+        )
+
+    def is_of_one(self, node: exp.Sum) -> bool:
+        """Whether at most one record has a part in a total: those below one above them of which
+        one is selected, or one has the key that is asked for."""
+        each = node.this
+        select = node.find_ancestor(exp.Select)
+        if not isinstance(each, exp.Case) or select is None:
+            return False
+        group = select.args.get("group")
+        names = [one.name for one in group.expressions] if group is not None else []
+        when = each.args["ifs"][0].this
+        if not isinstance(when, exp.Column):
+            return False
+        rule = next((one for one in self.program.rules if one.name == when.name), None)
+        if isinstance(rule, ir.Select):
+            parent = next(one.parent for one in self.program.entities if one.name == rule.entity)
+            one = isinstance(rule.best, ir.Num) and rule.best.value == 1
+            return one and not rule.per and parent == self.entity and names == [f"{parent}_id"]
+        tables = {one.name for one in select.find_all(exp.Table)}
+        made = [one.this for one in select.find_all(exp.Alias) if one.alias == when.name]
+        asked = made[0] if len(made) == 1 else None
+        return (
+            isinstance(asked, exp.In)
+            and len(asked.expressions) == 1
+            and names == [f"{self.entity}_id"]
+            and any(
+                entity.name in tables
+                and entity.parent == self.entity
+                and [key.name for key in entity.keys] == [asked.this.name]
+                for entity in self.program.entities
+            )
+        )
+
+    def is_one_anyway(self, column: str) -> bool:
+        """Whether a number of nothing is one wherever it is read: where it is at least that."""
+        read = [one.parent for one in self.query.find_all(exp.Column) if one.name == column]
+        return all(
+            isinstance(one, exp.Greatest) and any(part.name == "1" for part in one.expressions)
+            for one in read
+            if not isinstance(one, exp.Select)
+        ) and any(isinstance(one, exp.Greatest) for one in read)
+
+    def is_default(self, rule: ir.AnyRule | None, column: str, node: exp.Coalesce) -> bool:
+        """Whether nothing changes with what stands in for what is missing."""
+        return (
+            self.is_known(node.this)
+            or self.is_there(rule, column, node)
+            or (isinstance(node.parent, exp.Cast) and self.is_one_anyway(column))
+        )
+
+    def is_there(self, rule: ir.AnyRule | None, column: str, node: exp.Coalesce) -> bool:
+        """Whether a total, with something else where there are no records, is read only for the
+        value of a clause that asks for records: all of them, of which each has a part in it."""
+        total = self._total(node.this, exp.Sum)
+        if not isinstance(rule, ir.Choice) or total is None:
+            return False
+        name = total.find_ancestor(exp.Alias)
+        part = name.this.this if name is not None and isinstance(name.this, exp.Sum) else None
+        chosen = self.aliases.get(f"{rule.name}__{_CHOSEN}")
+        places = self._places_of(rule, "value", column)
+        if not isinstance(part, exp.Column) or part.name not in self._facts or not places:
+            return False
+        if None in places or not isinstance(chosen, exp.Case):
+            return False
+        read = self._readers.get(column, set())
+        return read == {f"{rule.name}__value"} and all(
+            self._asks_for_records(one.this, total.find_ancestor(exp.Select))
+            for one in chosen.args["ifs"]
+            if int(one.args["true"].name) in places
+        )
+
+    def _total(self, tree: E, kind: type[E]) -> E | None:
+        """What a column of totals by record is computed with."""
+        name = tree.name if isinstance(tree, exp.Column) else ""
+        found = [
+            one.this
+            for one in self.query.find_all(exp.Alias)
+            if one.alias == name and isinstance(one.this, kind)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def _asks_for_records(self, tree: E, select: E | None) -> bool:
+        """Whether a condition is that a count of all rows of a query is not zero."""
+        while isinstance(tree, exp.Column) and (made := self._made(tree)) is not None:
+            tree = made
+        if not isinstance(tree, exp.GT) or tree.expression.name != "0":
+            return False
+        many = tree.this
+        while isinstance(many, exp.Cast | exp.Coalesce | exp.Column):
+            made = self._made(many) if isinstance(many, exp.Column) else many.this
+            if made is None:
+                break
+            many = made
+        count = self._total(many, exp.Count)
+        return (
+            count is not None
+            and isinstance(count.this, exp.Star)
+            and count.find_ancestor(exp.Select) is select
+        )
+
+    def _places_of(self, rule: ir.Choice, name: str, column: str) -> set[int | None]:
+        """The clauses for whose values a column is read in another one; None for elsewhere."""
+        found: set[int | None] = set()
+        within = self.aliases.get(f"{rule.name}__{name}")
+        for one in within.find_all(exp.Column) if within is not None else ():
+            if one.name == column:
+                above = one.find_ancestor(exp.If)
+                found.add(_number(above.this) if above is not None else None)
+        return found
+
+    def _hangs_on(self, value: E, column: str) -> bool:
+        """Whether a value is unknown only where a column is."""
+        return value.find(exp.Case, exp.Coalesce, exp.Nullif) is None and all(
+            one.name == column or self.is_known(one) for one in value.find_all(exp.Column)
+        )
+
     def _only_in(self, rule: ir.Choice, places: Collection[int]) -> set[str]:
         """The columns that are read for the values of clauses and for nothing else."""
         inside: set[str] = set()
@@ -335,6 +528,15 @@ def _is_inside_aggregate(node: ir.Node, value: ir.Node) -> bool:
         if isinstance(total, ir.Aggregate)
         for one in nodes((total.item, total.where))
     )
+
+
+def _conditions(decides: E | None) -> Iterator[E]:
+    """The conditions by which it is decided, also those of a decision within another one."""
+    if isinstance(decides, exp.Case):
+        for one in decides.args["ifs"]:
+            yield one.this
+            yield from _conditions(one.args["true"])
+        yield from _conditions(decides.args.get("default"))
 
 
 def _branches(value: E | None) -> list[exp.If]:
