@@ -119,9 +119,9 @@ class _Sites:
             fact.name: fact.type.members for fact in facts if hasattr(fact.type, "members")
         }
         known = {
-            column
+            (self.rules[name].entity, column)
             for (name, _), shape in plan.shapes.items()
-            if self.rules[name].entity == one.entity and not shape.unknown
+            if not shape.unknown
             for column in shape.columns
         }
         self.unseen = Unseen(plan.program, one.entity, one.query, known)
@@ -262,7 +262,8 @@ class _Sites:
         for place in can:
             yield f"branch {place + 1} dropped", _drop(place)
         for one, other in pairwise(can):
-            yield f"winners {one + 1} and {other + 1} swapped", _swap(one, other)
+            if numbers[one] != numbers[other]:
+                yield f"winners {one + 1} and {other + 1} swapped", _swap(one, other)
 
 
 # --- where a node stands -------------------------------------------------------------------------

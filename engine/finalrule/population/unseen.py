@@ -30,15 +30,19 @@ KNOWN: Mapping[tuple[str, str], str] = {
 _CHOSEN, _VALUES = "chosen", ("value", "value_needs")
 _CONSTANT = (ir.Num, ir.Param)
 # Conditions that may hold in more ways than so many are not worked through.
-_MOST_HELD = 2**11
+_MOST_HELD = 3**6
 
 
 class Unseen:
-    """What no change of one query shows, of the rules that it computes. `known` are columns of the
-    entity's outcomes that are never unknown."""
+    """What no change of one query shows, of the rules that it computes. `known` are columns of
+    outcomes that are never unknown, after their entities."""
 
     def __init__(
-        self, program: ir.Program, entity: str, query: exp.Select, known: Collection[str] = ()
+        self,
+        program: ir.Program,
+        entity: str,
+        query: exp.Select,
+        known: Collection[tuple[str, str]] = (),
     ) -> None:
         self.program, self.entity, self.query, self.known = program, entity, query, known
         self._required = {
@@ -125,7 +129,8 @@ class Unseen:
                 if made is not None:
                     return self.is_known(made)
                 own = tree.table in ("", self.entity)
-                return own and (tree.name in self._facts or tree.name in self.known)
+                outcome = (self.entity, tree.name) in self.known
+                return own and (tree.name in self._facts or outcome)
             case exp.Coalesce():
                 return self.is_known(tree.expressions[-1])
             case exp.Case():
@@ -385,7 +390,7 @@ class Unseen:
             parent = next(one.parent for one in self.program.entities if one.name == rule.entity)
             one = isinstance(rule.best, ir.Num) and rule.best.value == 1
             return one and not rule.per and parent == self.entity and names == [f"{parent}_id"]
-        tables = {one.name for one in select.find_all(exp.Table)}
+        tables = {re.sub(r"_[0-9]+$", "", one.name) for one in select.find_all(exp.Table)}
         made = [one.this for one in select.find_all(exp.Alias) if one.alias == when.name]
         asked = made[0] if len(made) == 1 else None
         return (
@@ -400,21 +405,77 @@ class Unseen:
             )
         )
 
-    def is_one_anyway(self, column: str) -> bool:
-        """Whether a number of nothing is one wherever it is read: where it is at least that."""
-        read = [one.parent for one in self.query.find_all(exp.Column) if one.name == column]
-        return all(
-            isinstance(one, exp.Greatest) and any(part.name == "1" for part in one.expressions)
-            for one in read
-            if not isinstance(one, exp.Select)
-        ) and any(isinstance(one, exp.Greatest) for one in read)
+    def is_average_of_none(self, column: str) -> bool:
+        """Whether a number of records is read only to average over them, where there are none of
+        which nothing comes: it divides a total, and is at least one there; and it is asked whether
+        it is zero, for a zero, which the total is as well. Also how many are too many."""
+        average = self.aliases.get(re.sub(r"__met(_[0-9]+)?$", r"__average\1", column))
+        total = average.this if isinstance(average, exp.Mul) else None
+        one_of_them = self._counts_when(total, exp.Sum)
+        if one_of_them is None or one_of_them != self._counts_when(exp.column(column), exp.Count):
+            return False
+        assert average is not None
+        for one in self.query.find_all(exp.Column):
+            above = one.parent
+            if one.name != column or isinstance(above, exp.Select):
+                continue
+            zero = isinstance(above, exp.EQ) and above.expression.name == "0"
+            branch = above.parent if above is not None else None
+            inside = any(above is part for part in average.walk())
+            if not (
+                (isinstance(above, exp.Greatest) and inside)
+                or (isinstance(above, exp.GT) and int(above.expression.name) > 0)
+                or (zero and isinstance(branch, exp.If) and branch.args["true"].name == "0")
+            ):
+                return False
+        return True
+
+    def is_total_of_none(self, column: str) -> bool:
+        """Whether a total of numbers that are always known is read only for an average, which is
+        read only where there are some."""
+        name = re.sub(r"__sum(_[0-9]+)?$", r"__average\1", column)
+        many = re.sub(r"__sum(_[0-9]+)?$", r"__met\1", column)
+        when = self._counts_when(exp.column(column), exp.Sum)
+        if name == column or when is None or self._readers.get(column) != {name}:
+            return False
+        if when != self._counts_when(exp.column(many), exp.Count):
+            return False
+        read = [one for one in self.query.find_all(exp.Column) if one.name == name]
+        cases = [one.parent for one in read if not isinstance(one.parent, exp.Select)]
+        return bool(cases) and all(
+            isinstance(one, exp.Case)
+            and len(one.args["ifs"]) == 1
+            and isinstance(one.args["ifs"][0].this, exp.EQ)
+            and one.args["ifs"][0].this.this.name == many
+            and one.args["ifs"][0].this.expression.name == "0"
+            for one in cases
+        )
+
+    def _counts_when(self, tree: E | None, kind: type[E]) -> str | None:
+        """The condition on which records have a part in a total, of none of which zero comes."""
+        if not isinstance(tree, exp.Column):
+            return None
+        made = self._made(tree)
+        within = made.this if isinstance(made, exp.Cast) else None
+        if not isinstance(within, exp.Coalesce) or within.expressions[-1].name != "0":
+            return None
+        each = getattr(self._total(within.this, kind), "this", None)
+        if not isinstance(each, exp.Case):
+            return None
+        item = each.args["ifs"][0].args["true"]
+        always = self._facts | {column for _, column in self.known}
+        known = isinstance(item, exp.Literal) or item.name in always
+        return each.args["ifs"][0].this.sql() if known else None
 
     def is_default(self, rule: ir.AnyRule | None, column: str, node: exp.Coalesce) -> bool:
         """Whether nothing changes with what stands in for what is missing."""
         return (
             self.is_known(node.this)
             or self.is_there(rule, column, node)
-            or (isinstance(node.parent, exp.Cast) and self.is_one_anyway(column))
+            or (
+                isinstance(node.parent, exp.Cast)
+                and (self.is_average_of_none(column) or self.is_total_of_none(column))
+            )
         )
 
     def is_there(self, rule: ir.AnyRule | None, column: str, node: exp.Coalesce) -> bool:
@@ -427,7 +488,8 @@ class Unseen:
         part = name.this.this if name is not None and isinstance(name.this, exp.Sum) else None
         chosen = self.aliases.get(f"{rule.name}__{_CHOSEN}")
         places = self._places_of(rule, "value", column)
-        if not isinstance(part, exp.Column) or part.name not in self._facts or not places:
+        always = self._facts | {column for _, column in self.known}
+        if not isinstance(part, exp.Column) or part.name not in always or not places:
             return False
         if None in places or not isinstance(chosen, exp.Case):
             return False
@@ -454,17 +516,13 @@ class Unseen:
             tree = made
         if not isinstance(tree, exp.GT) or tree.expression.name != "0":
             return False
-        many = tree.this
+        many: E | None = tree.this
         while isinstance(many, exp.Cast | exp.Coalesce | exp.Column):
-            made = self._made(many) if isinstance(many, exp.Column) else many.this
-            if made is None:
-                break
-            many = made
-        count = self._total(many, exp.Count)
+            many = self._made(many) if isinstance(many, exp.Column) else many.this
         return (
-            count is not None
-            and isinstance(count.this, exp.Star)
-            and count.find_ancestor(exp.Select) is select
+            isinstance(many, exp.Count)
+            and isinstance(many.this, exp.Star)
+            and many.find_ancestor(exp.Select) is select
         )
 
     def _places_of(self, rule: ir.Choice, name: str, column: str) -> set[int | None]:
