@@ -48,12 +48,12 @@ class Doubting(Asking):
         match rule:
             case ir.Choice(clauses=clauses):
                 values = [one for one in clauses if not is_constant(one.value)]
-                if values and self.random.random() < _VALUE:
+                whens = [one.when for one in clauses if one.when is not None]
+                if values and (not whens or self.random.random() < _VALUE):
                     clause = self.random.choice(values)
                     return self.unsure(clause.value, record, deep) and self.clause(
                         rule, clause, record, deep
                     )
-                whens = [one.when for one in clauses if one.when is not None]
                 return self.one_of(whens, lambda one: self.unsure(one, record, deep))
             case ir.Table(given=given):
                 lets = self.plan.lets[name]
@@ -86,6 +86,8 @@ class Doubting(Asking):
                 made = self.one_of(items, lambda one: self.unsure(one, record, deep))
                 self._rest(expr, record, deep)
             case ir.Aggregate():
+                if not self.below(record, expr):
+                    self.more(expr.entity, record)
                 made = self.one_of(
                     self.below(record, expr), lambda one: self._member(expr, one, record, deep)
                 )
