@@ -153,7 +153,7 @@ def test_an_interrupt_is_one_while_duckdb_works(tmp_path: Path) -> None:
     try:
         with (
             pytest.raises(KeyboardInterrupt), writing(tmp_path, "1GB"),
-            duckdb.connect() as connection,
+            duckdb.connect(config={"threads": 2}) as connection,
         ):  # fmt: skip
             timer.start()
             connection.execute(query).fetchall()
