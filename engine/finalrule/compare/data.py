@@ -24,8 +24,8 @@ def as_data(comparison: Comparison, all_records: bool) -> dict[str, Any]:
     """The comparison as data; `all_records` lists the records of every catalogue."""
     return {
         "format": FORMAT,
-        "a": _policy(comparison.a, comparison.a_path),
-        "b": _policy(comparison.b, comparison.b_path),
+        "a": policy_head(comparison.a, comparison.a_path),
+        "b": policy_head(comparison.b, comparison.b_path),
         "part": comparison.only_part,
         "differences": [_difference(each) for each in comparison.differences],
         "same_but_cited_otherwise": [_difference(each) for each in comparison.citations],
@@ -45,7 +45,8 @@ def counts(comparison: Comparison) -> dict[str, int]:
     }
 
 
-def _policy(compiled: Compiled, path: str) -> dict[str, Any]:
+def policy_head(compiled: Compiled, path: str) -> dict[str, Any]:
+    """A policy's id, title, years and publication; `path` is its year file."""
     policy = compiled.work.policy
     return {
         "policy": policy.id,

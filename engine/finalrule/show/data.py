@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finalrule.catalogue.read import Catalogue, read_rows
+from finalrule.compare.data import policy_head
 from finalrule.compare.stated import Stated, Statements, part_of, part_order
 from finalrule.core import ir
 from finalrule.core.bind import rules_in_force
@@ -42,22 +43,7 @@ class Shown:
 
     def head(self) -> Data:
         """The policy's id, title, years and publication."""
-        policy = self.policy
-        return {
-            "policy": policy.id,
-            "title": policy.title,
-            "performance_year": policy.performance_year,
-            "payment_year": policy.payment_year,
-            "stage": policy.stage,
-            "tracks": list(policy.tracks),
-            "published": {
-                "title": policy.published.title,
-                "date": policy.published.date.isoformat(),
-                "cite": policy.published.cite.text,
-            },
-            "path": policy.span.place.path,
-            "digest": self.program.digest,
-        }
+        return policy_head(self.compiled, self.policy.span.place.path)
 
     def whole(self) -> Data:
         """Everything that the year file states; parameters by part of the regulation."""
