@@ -15,6 +15,7 @@ from finalrule.core.expressions import Frame, Known, Unknown, places_of
 from finalrule.evaluate.outcomes import OutcomeName, output_types
 from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.facts.case import Case, Given, Record
+from finalrule.facts.declared import Declared
 from finalrule.values import Number, Type, decimal_places, decimal_text, round_to, show
 
 FORMAT = "score.v1"
@@ -122,15 +123,9 @@ ADJUSTMENT = {
 
 def unit_rules(program: ir.Program) -> list[str]:
     """The rules that scoring a unit evaluates: all of the tree that the scoring unit stands in."""
-    parents = {entity.name: entity.parent for entity in program.entities}
-
-    def root(entity: str) -> str:
-        while parents[entity]:
-            entity = parents[entity]
-        return entity
-
-    top = root(UNIT)
-    return [rule.name for rule in program.rules if root(rule.entity) == top]
+    declared = Declared(program)
+    top = declared.root_of(UNIT)
+    return [rule.name for rule in program.rules if declared.root_of(rule.entity) == top]
 
 
 def number_text(value: Fraction, rule: ir.AnyRule, type_: Number, evaluator: Evaluator) -> str:

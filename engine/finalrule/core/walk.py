@@ -1,9 +1,9 @@
-"""Walking the core: every node of a rule, and what a rule reads."""
+"""Walking the core: every node of a rule, the parts of an expression, and what a rule reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -20,6 +20,15 @@ def nodes(part: Any) -> Iterator[ir.Node]:
     elif isinstance(part, tuple):
         for item in part:
             yield from nodes(item)
+
+
+def parts(expr: ir.Expr) -> Iterator[ir.Expr]:
+    """The expressions that an expression is made of, without what these are made of."""
+    for name in expr.__struct_fields__:
+        part = getattr(expr, name)
+        for one in part if isinstance(part, tuple) else (part,):
+            if isinstance(one, ir.Node):
+                yield cast(ir.Expr, one)
 
 
 def reads(rule: ir.AnyRule) -> tuple[str, ...]:

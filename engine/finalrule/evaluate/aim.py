@@ -9,7 +9,7 @@ from finalrule.core import ir
 from finalrule.core.walk import nodes
 from finalrule.evaluate.ask import Asking
 from finalrule.evaluate.change import Rules
-from finalrule.evaluate.doubt import Doubting, doubtful_rules
+from finalrule.evaluate.doubt import Doubting
 from finalrule.evaluate.generate import ITS_ONLY, Generator, is_individual
 from finalrule.evaluate.now import Now
 from finalrule.evaluate.outcomes import winners
@@ -30,7 +30,6 @@ class Aim:
         self.goals = [
             (rule.name, winner) for rule in evaluator.program.rules for winner in winners(rule)
         ]
-        self.doubtful = doubtful_rules(self.rules)
         self.sums = [
             (rule.name, node)
             for rule in self.rules.rules.values()
@@ -67,14 +66,12 @@ class Aim:
     def doubted(self, case: Case, rule: str, record: Record | None, random: Random) -> bool:
         """Change the facts of the case so that a rule is unknown for a record, for any one where
         none is given; False where it is for none."""
-        if rule not in self.doubtful:
+        if rule not in self.rules.doubtful:
             return False
         record = record or self._record(case, rule, random)
         if record is None:
             return False
-        asking = Doubting(self.rules, case.root, random)
-        asking.doubtful = self.doubtful
-        made = asking.doubt(rule, record, 0)
+        made = Doubting(self.rules, case.root, random).doubt(rule, record, 0)
         return record not in self._tidy(case) and made
 
     def _record(self, case: Case, rule: str, random: Random) -> Record | None:

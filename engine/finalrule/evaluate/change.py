@@ -38,7 +38,7 @@ class Rules:
     def __init__(self, evaluator: Evaluator, generator: Generator) -> None:
         program = evaluator.program
         self.context, self.generator = evaluator.context, generator
-        self.readers = Readers(evaluator)
+        self.readers, self.readable = Readers(evaluator), evaluator.readable
         self.types = Types(program)
         self.year = program.performance_year
         self.rules: dict[str, ir.AnyRule] = {
@@ -51,9 +51,22 @@ class Rules:
         self.keys = {
             entity.name: tuple(key.name for key in entity.keys) for entity in program.entities
         }
+        self.doubtful = self._doubtful()
         # By the identity of an expression, which stays there.
         self._constants: dict[int, tuple[ir.Expr, Value | None]] = {}
         self._named: dict[int, tuple[ir.Expr, tuple[ir.Fact, ...]]] = {}
+
+    def _doubtful(self) -> frozenset[str]:
+        """The rules that a fact which may be unknown stands behind."""
+        found: set[str] = set()
+        for name, rule in self.rules.items():
+            for node in nodes(rule):
+                if isinstance(node, ir.Fact):
+                    if self.facts[node.entity, node.name].presence == "may_be_unknown":
+                        found.add(name)
+                elif isinstance(node, ir.Outcome) and node.rule in found:
+                    found.add(name)
+        return frozenset(found)
 
     def constant(self, expr: ir.Expr) -> Value | None:
         """The value of an expression that has one whatever the facts are."""
@@ -201,7 +214,7 @@ class Changing:
             above: Record | None = record
             while above is not None and owner is None:
                 target = self.plan.refers[above.entity]
-                if target and above.refers is None and entity in self.plan.readers.through(target):
+                if target and above.refers is None and entity in self.plan.readable(target):
                     self.point(above, self.target(above))
                     owner, pointing = _way(record, entity)
                 above = above.parent

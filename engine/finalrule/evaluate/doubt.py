@@ -7,14 +7,10 @@ Where a rule cannot be made unknown in this way its facts are as they were, or l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
-
 from finalrule.core import ir
 from finalrule.core.expressions import Unknown
-from finalrule.core.walk import nodes
+from finalrule.core.walk import parts
 from finalrule.evaluate.ask import Asking
-from finalrule.evaluate.change import Rules
 from finalrule.evaluate.lets import is_constant
 from finalrule.evaluate.reach import CONDITIONS, DEEP
 from finalrule.facts.case import Record
@@ -23,23 +19,8 @@ from finalrule.facts.case import Record
 _VALUE = 0.4
 
 
-def doubtful_rules(plan: Rules) -> frozenset[str]:
-    """The rules that a fact which may be unknown stands behind."""
-    found: set[str] = set()
-    for name, rule in plan.rules.items():
-        for node in nodes(rule):
-            if isinstance(node, ir.Fact):
-                if plan.facts[node.entity, node.name].presence == "may_be_unknown":
-                    found.add(name)
-            elif isinstance(node, ir.Outcome) and node.rule in found:
-                found.add(name)
-    return frozenset(found)
-
-
 class Doubting(Asking):
-    """One question, of one case; `doubtful` are the rules that may be unknown."""
-
-    doubtful: frozenset[str] = frozenset()
+    """One question, of one case."""
 
     def doubt(self, name: str, record: Record, deep: int) -> bool:
         """Make a rule of a record unknown."""
@@ -77,7 +58,7 @@ class Doubting(Asking):
                 return self._forget(entity, name, record)
             case ir.Outcome(rule=name):
                 owner = self.owner(record, self.plan.rules[name].entity)
-                if owner is None or name not in self.doubtful:
+                if owner is None or name not in self.plan.doubtful:
                     return False
                 made = self.doubt(name, owner, deep)
             case ir.FirstKnown(items=items):
@@ -92,7 +73,7 @@ class Doubting(Asking):
                     self.below(record, expr), lambda one: self._member(expr, one, record, deep)
                 )
             case _:
-                made = self.one_of(_parts(expr), lambda one: self.unsure(one, record, deep))
+                made = self.one_of(parts(expr), lambda one: self.unsure(one, record, deep))
         return made and isinstance(self.now.value(expr, record), Unknown)
 
     def _forget(self, entity: str, name: str, record: Record) -> bool:
@@ -131,14 +112,3 @@ class Doubting(Asking):
             and (expr.where is None or self.make(expr.where, True, one, deep))
             and self.unsure(expr.item, one, deep)
         )
-
-
-def _parts(expr: ir.Expr) -> Sequence[ir.Expr]:
-    """What an expression is made of."""
-    found: list[ir.Expr] = []
-    for name in expr.__struct_fields__:
-        part = getattr(expr, name)
-        for one in part if isinstance(part, tuple) else (part,):
-            if isinstance(one, ir.Node):
-                found.append(cast(ir.Expr, one))
-    return found

@@ -13,11 +13,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from finalrule.core import ir
 from finalrule.core.expressions import Frame
-from finalrule.core.walk import nodes, reads
 from finalrule.evaluate.generate import GENERATED
 from finalrule.evaluate.kinds import Decision
+from finalrule.evaluate.now import Readers
 from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.steer import Cases
 from finalrule.facts.case import Case, Given, Record
@@ -173,17 +172,7 @@ class Following:
     """A program made ready to evaluate neighbours, each from the evaluation of the case before."""
 
     def __init__(self, evaluator: Evaluator) -> None:
-        self.evaluator = evaluator
-        self._by_fact: dict[tuple[str, str], set[str]] = {}
-        self._by_rule: dict[str, set[str]] = {}
-        for rule in evaluator.program.rules:
-            for node in nodes(rule):
-                if isinstance(node, ir.Fact):
-                    self._by_fact.setdefault((node.entity, node.name), set()).add(rule.name)
-            for name in rule.ties if isinstance(rule, ir.Select) else ():
-                self._by_fact.setdefault((rule.entity, name), set()).add(rule.name)
-            for name in reads(rule):
-                self._by_rule.setdefault(name, set()).add(rule.name)
+        self.evaluator, self.readers = evaluator, Readers(evaluator)
 
     def follow(
         self, evaluation: Evaluation, case: Case, moved: Collection[tuple[int, str]]
@@ -203,7 +192,7 @@ class Following:
                 facts[name] = record.facts[name].value
             else:
                 facts.pop(name, None)
-            stale |= self._by_fact.get((record.entity, name), set())
+            stale.update(self.readers.by_fact.get((record.entity, name), ()))
         by_entity: dict[str, list[Frame]] = {}
         for frame in evaluation.frames:
             by_entity.setdefault(frame.entity, []).append(frame)
@@ -220,5 +209,5 @@ class Following:
                 }
                 if others:
                     were.update(others)
-                    stale |= self._by_rule.get(rule.name, set())
+                    stale.update(self.readers.by_rule.get(rule.name, ()))
         return were

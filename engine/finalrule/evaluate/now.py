@@ -10,58 +10,50 @@ from finalrule.core.expressions import Frame, Known, Run, Unknown, prepare
 from finalrule.core.walk import nodes, reads
 from finalrule.diagnostics import Failure
 from finalrule.evaluate.scalar import Evaluation, Evaluator
+from finalrule.evaluate.thresholds import FactName
 from finalrule.facts.case import Case, Record
 
 _UNKNOWN = Unknown(frozenset())
 
 
 class Readers:
-    """Which rules of a program depend on a fact."""
+    """Which rules of a program read a fact or an outcome, and which depend on a fact."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
-        self.order = [rule.name for rule in evaluator.program.rules]
-        self._by_fact: dict[tuple[str, str], list[str]] = {}
-        self._by_rule: dict[str, list[str]] = {}
-        self._found: dict[tuple[str, str], frozenset[str]] = {}
-        self.runs: dict[int, tuple[ir.Expr, Run]] = {}
+        # Rules in their order, each once: by fact, and by the rule whose outcome they read.
+        self.by_fact: dict[FactName, list[str]] = {}
+        self.by_rule: dict[str, list[str]] = {}
+        self._found: dict[FactName, frozenset[str]] = {}
+        self._runs: dict[int, tuple[ir.Expr, Run]] = {}
         for rule in evaluator.program.rules:
             facts = {(one.entity, one.name) for one in nodes(rule) if isinstance(one, ir.Fact)}
             if isinstance(rule, ir.Select):
                 facts |= {(rule.entity, name) for name in rule.ties}
             for fact in facts:
-                self._by_fact.setdefault(fact, []).append(rule.name)
+                self.by_fact.setdefault(fact, []).append(rule.name)
             for name in reads(rule):
-                self._by_rule.setdefault(name, []).append(rule.name)
+                self.by_rule.setdefault(name, []).append(rule.name)
 
     def of(self, entity: str, name: str) -> frozenset[str]:
         """All rules with the fact behind them."""
         found = self._found.get((entity, name))
         if found is None:
-            todo = list(self._by_fact.get((entity, name), ()))
+            todo = list(self.by_fact.get((entity, name), ()))
             seen: set[str] = set()
             while todo:
                 rule = todo.pop()
                 if rule not in seen:
                     seen.add(rule)
-                    todo += self._by_rule.get(rule, ())
+                    todo += self.by_rule.get(rule, ())
             found = self._found[entity, name] = frozenset(seen)
         return found
 
-    def through(self, entity: str) -> tuple[str, ...]:
-        """What is read through a record of an entity: itself, and what stands above it or is
-        referred to on the way."""
-        evaluator, found = self.evaluator, [entity]
-        for name in found:  # grows
-            above = (evaluator.parents[name], evaluator.referred[name])
-            found.extend(one for one in above if one and one not in found)
-        return tuple(found)
-
     def run(self, expr: ir.Expr) -> Run:
         """An expression without lets as a function of a frame."""
-        known = self.runs.get(id(expr))
+        known = self._runs.get(id(expr))
         if known is None:
-            known = self.runs[id(expr)] = (expr, prepare(expr, self.evaluator.context))
+            known = self._runs[id(expr)] = (expr, prepare(expr, self.evaluator.context))
         return known[1]
 
 

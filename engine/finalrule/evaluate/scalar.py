@@ -60,7 +60,7 @@ class Evaluator:
         self.parents = {entity.name: entity.parent for entity in program.entities}
         self.keys = {entity.name: entity.keys for entity in program.entities}
         self.referred = {entity.name: entity.refers for entity in program.entities}
-        self._reached = {name: self._readable(target) for name, target in self.referred.items()}
+        self._reached = {name: self.readable(target) for name, target in self.referred.items()}
         self._decide: dict[str, Decide] = {}
         self._selects: dict[str, Select] = {}
         self._needs: dict[str, tuple[str, ...]] = {}
@@ -124,6 +124,15 @@ class Evaluator:
             self._decide_all(each, by_entity.get(each.entity, []), {}, "", evaluation)
         return evaluation
 
+    def readable(self, entity: str) -> tuple[str, ...]:
+        """The entities that are read through a record of an entity: itself, and what stands above
+        it or is referred to on the way. None where there is no entity (an empty name)."""
+        found = [entity] if entity else []
+        for name in found:  # grows
+            above = (self.parents[name], self.referred[name])
+            found.extend(one for one in above if one and one not in found)
+        return tuple(found)
+
     def needed(
         self, only: Iterable[str], assume: Mapping[tuple[str, tuple[str, ...]], object]
     ) -> set[str]:
@@ -173,15 +182,6 @@ class Evaluator:
         )
         path = (*(parent.path if parent else ()), *own)
         return Frame(record.entity, path, facts, parent, refers, self._reached[record.entity])
-
-    def _readable(self, entity: str) -> tuple[str, ...]:
-        """What is read through a record of an entity: itself, and what stands above it or is
-        referred to on the way."""
-        found = [entity] if entity else []
-        for name in found:  # grows
-            above = (self.parents[name], self.referred[name])
-            found.extend(one for one in above if one and one not in found)
-        return tuple(found)
 
     def _decide_all(
         self,

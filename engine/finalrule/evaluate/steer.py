@@ -8,7 +8,7 @@ the fact is set to where it comes to the figure, or one step beside that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
@@ -20,7 +20,7 @@ from finalrule.core.walk import nodes
 from finalrule.diagnostics import Failure
 from finalrule.evaluate.aim import Aim
 from finalrule.evaluate.generate import GENERATED, Generator
-from finalrule.evaluate.lets import inline, inlined_lets, is_constant
+from finalrule.evaluate.lets import is_constant
 from finalrule.evaluate.scalar import Evaluation, Evaluator
 from finalrule.evaluate.thresholds import FactName, smallest_step
 from finalrule.evaluate.types import Types
@@ -62,7 +62,7 @@ _Tried = Callable[[Fraction], Fraction | None]
 
 
 @dataclass(slots=True)
-class _Now:
+class _Evaluated:
     """A turn's rules evaluated for a case of which facts are moved; `stale` are the rules that are
     to be decided again."""
 
@@ -77,7 +77,7 @@ class Cases:
 
     def __init__(self, evaluator: Evaluator, generator: Generator) -> None:
         self.evaluator, self.generator, self.aim = evaluator, generator, Aim(evaluator, generator)
-        self._types = Types(evaluator.program)
+        self._types = self.aim.rules.types
         # What cannot be greater than another fact is left as it was made.
         proportions = generator.thresholds.proportions
         self._fixed = {(entity, name) for entity, *pair in proportions for name in pair}
@@ -107,7 +107,7 @@ class Cases:
         match kind:
             case "sum" if total is not None:
                 self.aim.summed(case, rule, total, random)
-            case "aim":
+            case "aim" if self.aim.goals:
                 goal = random.choice(self.aim.goals)
                 record = self.aim.aimed(case, goal, random)
                 if record is not None:
@@ -176,9 +176,9 @@ class Cases:
     # --- what turns --------------------------------------------------------------------------
 
     def _turns(self) -> Iterator[_Turn]:
-        for rule in self.evaluator.program.rules:
+        for rule in self.aim.rules.rules.values():
             seen = set()
-            for turn in _numbers(rule, self.evaluator, self._types):
+            for turn in _numbers(rule, self.evaluator.context.roundings, self._types):
                 if turn not in seen:
                     seen.add(turn)
                     entity, expr, rounding, by = turn
@@ -218,7 +218,7 @@ class Cases:
         except Failure:
             return False
         frames = {id(one): frame for frame, one in evaluation.records.items()}
-        now = _Now(evaluation, frames[id(record)], turn)
+        now = _Evaluated(evaluation, frames[id(record)], turn)
         at = self._number(now)
         if at is None:
             return False
@@ -238,7 +238,7 @@ class Cases:
             now.stale |= self._depending(now, lever)
         return False
 
-    def _pulled(self, now: _Now, at: Fraction, lever: _Lever, random: Random) -> bool:
+    def _pulled(self, now: _Evaluated, at: Fraction, lever: _Lever, random: Random) -> bool:
         """Whether the fact was moved to where the number turns."""
 
         def tried(value: Fraction) -> Fraction | None:
@@ -250,7 +250,7 @@ class Cases:
             return _to_a_tie(lever, tried, at, now.turn.scale, random)
         return _to_zero(lever, tried, at, random)
 
-    def _depending(self, now: _Now, lever: _Lever) -> frozenset[str]:
+    def _depending(self, now: _Evaluated, lever: _Lever) -> frozenset[str]:
         """The turn's rules that depend on a fact."""
         key = (now.turn.rules, lever.record.entity, lever.name)
         if key not in self._dependent:
@@ -261,7 +261,7 @@ class Cases:
             )
         return self._dependent[key]
 
-    def _number(self, now: _Now) -> Fraction | None:
+    def _number(self, now: _Evaluated) -> Fraction | None:
         """The record's number; None where it is not determined, or decides nothing."""
         try:
             self.evaluator.again(now.evaluation, now.stale)
@@ -383,15 +383,16 @@ class _Lever:
 _Number = tuple[str, ir.Expr, ir.Rounding | None, tuple[str, str] | None]
 
 
-def _numbers(rule: ir.AnyRule, evaluator: Evaluator, types: Types) -> Iterator[_Number]:
-    """What turns in a rule: the entity that has it, the number, how it is rounded if it is, and
-    what then must decide."""
-    whole: ir.AnyRule = inline(rule, inlined_lets(rule))
+def _numbers(
+    rule: ir.AnyRule, roundings: Mapping[str, ir.Rounding], types: Types
+) -> Iterator[_Number]:
+    """What turns in a rule without lets: the entity that has it, the number, how it is rounded if
+    it is, and what then must decide."""
     inside: dict[int, str] = {}
-    for node in nodes(whole):
+    for node in nodes(rule):
         if isinstance(node, ir.Aggregate):
             inside.update((id(one), node.entity) for one in nodes((node.item, node.where)))
-    for node in nodes(whole):
+    for node in nodes(rule):
         entity = inside.get(id(node), rule.entity)
         match node:
             case ir.Compare(left=left, right=right):
@@ -399,15 +400,15 @@ def _numbers(rule: ir.AnyRule, evaluator: Evaluator, types: Types) -> Iterator[_
             case ir.Extreme(items=(first, *rest)):
                 for one in rest:
                     yield from _between(entity, first, one, types)
-    if isinstance(whole, ir.Choice):
-        for clause in whole.clauses:
+    if isinstance(rule, ir.Choice):
+        for clause in rule.clauses:
             for node in nodes(clause.value):
                 if isinstance(node, ir.Round) and not is_constant(node.item):
-                    rounding = evaluator.context.roundings[node.rounding]
-                    yield rule.entity, node.item, rounding, (rule.name, clause.name)
-    if isinstance(whole, ir.Curve):
-        for piece in whole.pieces:
-            yield from _between(rule.entity, whole.of, piece.low, types)
+                    decides = (rule.name, clause.name)
+                    yield rule.entity, node.item, roundings[node.rounding], decides
+    if isinstance(rule, ir.Curve):
+        for piece in rule.pieces:
+            yield from _between(rule.entity, rule.of, piece.low, types)
 
 
 def _between(entity: str, left: ir.Expr, right: ir.Expr, types: Types) -> Iterator[_Number]:

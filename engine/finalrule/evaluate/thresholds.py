@@ -6,11 +6,10 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 from finalrule.core import ir
 from finalrule.core.expressions import Context, Frame, Unknown, places_of, prepare
-from finalrule.core.walk import nodes
+from finalrule.core.walk import nodes, parts
 from finalrule.evaluate.lets import inline, inlined_lets, is_constant
 from finalrule.evaluate.types import Types
 from finalrule.values import Date, Number, Type, Value, round_to, within
@@ -140,11 +139,8 @@ class _Finder:
                     if is_constant(clause.value):
                         yield clause.value
             return
-        for name in expr.__struct_fields__:
-            part: Any = getattr(expr, name)
-            for item in part if isinstance(part, tuple) else (part,):
-                if isinstance(item, ir.Node):
-                    yield from self._constants(item)  # type: ignore[arg-type]
+        for part in parts(expr):
+            yield from self._constants(part)
 
     def _lengths(self, compare: ir.Compare) -> None:
         days = [node for node in nodes(compare) if isinstance(node, ir.DaysBetween)]

@@ -10,8 +10,10 @@ import duckdb
 from finalrule.core import ir
 from finalrule.core.walk import nodes, reads
 from finalrule.evaluate.outcomes import output_types
+from finalrule.facts.declared import Declared
 from finalrule.population.decode import Decoder
 from finalrule.population.plan import Plan
+from finalrule.tables.internal import PROGRAM
 from finalrule.values import Number, show
 
 # What a run says of the figures that decide it most.
@@ -24,14 +26,8 @@ _FIGURES = (
 
 def rules_of(program: ir.Program) -> list[str]:
     """The rules that a run computes: those of the trees that its tables have."""
-    roots = {one.name: one.parent for one in program.entities}
-
-    def root(entity: str) -> str:
-        while roots[entity]:
-            entity = roots[entity]
-        return entity
-
-    return [rule.name for rule in program.rules if root(rule.entity) == "program"]
+    declared = Declared(program)
+    return [rule.name for rule in program.rules if declared.root_of(rule.entity) == PROGRAM]
 
 
 def program_rules(plan: Plan) -> list[str]:
@@ -39,10 +35,10 @@ def program_rules(plan: Plan) -> list[str]:
     follows from everybody's records."""
     found = dict.fromkeys(
         rule.name for rule in plan.program.rules
-        if rule.entity == "program" and any(isinstance(one, ir.Aggregate) for one in nodes(rule))
+        if rule.entity == PROGRAM and any(isinstance(one, ir.Aggregate) for one in nodes(rule))
     )  # fmt: skip
     for rule in plan.program.rules:
-        if rule.entity == "program" and not found.keys().isdisjoint(reads(rule)):
+        if rule.entity == PROGRAM and not found.keys().isdisjoint(reads(rule)):
             found[rule.name] = None
     return [
         rule.name for rule in plan.program.rules
