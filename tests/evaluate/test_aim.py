@@ -1,18 +1,25 @@
 """Cases aimed at what is rare: numbers that come from several facts between two figures of which
-one is looked up, through a reference, and only where another record comes to nothing."""
+one is looked up, through a reference, and only where another record comes to nothing; dates, counts
+and records of a catalogue that a rule asks for."""
 
 from __future__ import annotations
 
+import datetime
 from random import Random
 
+import msgspec
 import pytest
 
 from finalrule.core import ir
 from finalrule.evaluate.aim import Aim
+from finalrule.evaluate.ask import Asking
+from finalrule.evaluate.catalogues import open_catalogues
+from finalrule.evaluate.change import Rules
 from finalrule.evaluate.generate import GENERATED, Generator
 from finalrule.evaluate.now import Now, Readers
 from finalrule.evaluate.scalar import Evaluator
-from finalrule.facts.case import Given
+from finalrule.evaluate.steer import Cases
+from finalrule.facts.case import Given, Record
 from runtime.small import program_of
 
 RULES = """
@@ -94,6 +101,71 @@ tables:
 """
 
 
+# Two dates of which none is a figure; how many records there are, against figures that no number of
+# records meets; what a catalogue says of a few records, and of none.
+ASKED = """
+module mips.asked
+entity unit
+  describe "A unit"
+entity item of unit
+  describe "An item"
+  key number: code
+fact unit.begun: date
+  may be unknown
+  describe "First day"
+fact unit.ended: date
+  required
+  describe "Last day"
+fact item.code: code
+  may be unknown
+  describe "What it is"
+fact item.late: yes_no
+  required
+  describe "Whether it is late"
+catalogue stock by (code: code)
+  describe "What there is"
+  field rare: yes_no
+  field sold: yes_no
+rule in_order for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause ordered: yes when begun < ended
+  clause other: no when not (begun < ended)
+rule some_late for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause some: yes when count(item where late) >= 3.5
+  clause few: no when not (count(item where late) >= 3.5)
+rule never for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause less_than_none: yes when count(item where late) < -1
+  clause always: no when count(item where late) > -1
+  clause one_less: no when count(item where late) == -1
+rule found for item: yes_no
+  cites "42 CFR 414.1305"
+  let rare = lookup(stock.rare by (code), none gives no)
+  let sold = lookup(stock.sold by (code), none gives yes)
+  clause rare: yes when late and rare
+  clause sold: no when sold and not rare
+  clause neither: no when not sold and not rare
+  clause rare_in_time: no when not late and rare
+"""
+
+CATALOGUE = """
+parameters: {}
+catalogues:
+  stock: {path: stock.csv, cite: 42 CFR 414.1305}
+"""
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Evaluator:
+    """Of 40 codes of the catalogue one is rare, and none is sold."""
+    folder = tmp_path_factory.mktemp("asked")
+    rows = [f"{number:03},{'yes' if number == 7 else 'no'},no" for number in range(40)]
+    (folder / "stock.csv").write_text("\n".join(["code,rare,sold", *rows, ""]))
+    program = program_of(folder, ASKED, CATALOGUE)
+    return Evaluator(program, open_catalogues(program, folder))
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> ir.Program:
     return program_of(tmp_path_factory.mktemp("aimed"), RULES, FIGURES)
@@ -116,6 +188,49 @@ def test_what_is_rare_wins_when_it_is_aimed_at(program: ir.Program, goal: tuple[
             assert evaluation.decision(goal[0], frame).winner == goal[1]
             won += 1
     assert won >= 10
+
+
+@pytest.mark.parametrize("goal", [
+    ("in_order", "ordered"), ("in_order", "other"), ("some_late", "some"), ("some_late", "few"),
+    ("never", "always"), ("found", "rare"), ("found", "sold"), ("found", "neither"),
+], ids=".".join)  # fmt: skip
+def test_what_is_asked_for_directly_holds(asked: Evaluator, goal: tuple[str, str]) -> None:
+    generator = Generator(asked.program, asked.catalogues)
+    aim, won = Aim(asked, generator), 0
+    for number in range(20):
+        case = generator.case(f"{goal} {number}", known=True)
+        won += aim.aimed(case, goal, Random(number)) is not None
+    assert won >= 15
+
+
+def test_no_number_of_records_is_less_than_none(asked: Evaluator) -> None:
+    """Whichever way it is asked for: nothing is changed for it."""
+    plan = Rules(asked, Generator(asked.program, asked.catalogues))
+    for number in range(20):
+        case = plan.generator.case(f"never {number}", known=True)
+        asking = Asking(plan, case.root, Random(number))
+        assert not asking.win("never", "less_than_none", case.root, 0)
+        assert not asking.win("never", "one_less", case.root, 0)
+        assert asking.win("never", "always", case.root, 0) and not asking.added
+
+
+def test_a_code_that_stays_unknown_is_none_that_is_asked_for(asked: Evaluator) -> None:
+    """What a question holds as it is may be that something is not known: so it cannot be rare."""
+    plan = Rules(asked, Generator(asked.program, asked.catalogues))
+    root = Record("unit", {"ended": Given(datetime.date(2020, 3, 31), "")})
+    item = root.add("item", {"number": Given("1", ""), "late": Given(True, "")})
+    asking = Asking(plan, root, Random(1))
+    asking.hold(ir.Fact("item", "code"), item)
+    assert not asking.win("found", "rare", item, 0) and "code" not in item.facts
+    assert Asking(plan, root, Random(1)).win("found", "rare", item, 0)
+    assert item.facts["code"].value == "007"
+
+
+def test_without_rules_there_is_nothing_to_aim_at(asked: Evaluator) -> None:
+    program = msgspec.structs.replace(asked.program, rules=())
+    cases = Cases(Evaluator(program, asked.catalogues), Generator(program, asked.catalogues))
+    made = {str(cases.case(f"none {number}").root.facts) for number in range(20)}
+    assert len(made) > 1
 
 
 def test_a_case_as_it_is_now_is_the_case_evaluated(program: ir.Program) -> None:

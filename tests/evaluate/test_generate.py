@@ -11,7 +11,7 @@ import pytest
 
 from finalrule.catalogue.read import read_rows
 from finalrule.core import ir
-from finalrule.evaluate.catalogues import TypedCatalogue
+from finalrule.evaluate.catalogues import TypedCatalogue, open_catalogues
 from finalrule.evaluate.generate import Generator
 from finalrule.evaluate.made_up import MADE_UP, with_made_up
 from finalrule.evaluate.shrink import case_text, shrink
@@ -216,6 +216,23 @@ def test_rates_are_at_and_beside_decile_bounds(cases: list[Case]) -> None:
     found = values(cases, "result", "rate")
     for rate in ("49.99", "50", "50.01"):
         assert Fraction(rate) in found
+
+
+def test_of_which_benchmark_a_rate_is_may_be_unknown(folder: Path) -> None:
+    rules = RULES.replace("  key measure_id: code\n", "  key number: code\n").replace(
+        "fact result.met",
+        'fact result.measure_id: code\n  may be unknown\n  describe "Measure"\nfact result.met',
+    )
+    program = program_of(folder, rules, FIGURES)
+    generator = Generator(program, open_catalogues(program, folder))
+    cases = [generator.case(f"1:{number}") for number in range(300)]
+    rates = values(cases, "result", "rate")
+    of = values(cases, "result", "measure_id")
+    assert None in of and None not in rates
+    known = [rate for rate, code in zip(rates, of, strict=True) if code]
+    unknown = [rate for rate, code in zip(rates, of, strict=True) if not code]
+    # One of ten bounds: where it is known whose they are they come far more often.
+    assert known.count(Fraction(50)) / len(known) > 3 * unknown.count(Fraction(50)) / len(unknown)
 
 
 def test_the_same_seed_gives_the_same_case(

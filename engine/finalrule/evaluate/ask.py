@@ -114,7 +114,7 @@ class Asking(Reaching):
                 listed = self.plan.constant(values)
                 assert isinstance(listed, frozenset)
                 return self.among(item, sorted(listed), want, record, deep)
-            case ir.Fact() | ir.Outcome() | ir.FirstKnown():
+            case ir.Fact() | ir.Outcome() | ir.FirstKnown() | ir.Lookup():
                 return self.give(expr, want, record, deep)
             case ir.Aggregate(op="any" | "every" as op, where=ir.Node() as where):
                 if (op == "any") is want:
@@ -265,9 +265,11 @@ class Asking(Reaching):
                 return self.set(entity, name, value, record)
             case ir.FirstKnown(items=(first, *_)):
                 return self.give(first, value, record, deep)
-            case ir.Lookup(catalogue=catalogue, field=field, keys=keys):
+            case ir.Lookup(catalogue=catalogue, field=field, keys=keys, none=none):
                 rows = self.plan.generator.catalogues[catalogue]
                 fit = rows.fit(self.wanted(keys, record), field, value)
+                if not fit and self.plan.constant(none) == value:
+                    fit = [()]
                 return self.record(keys, fit, record)
             case ir.Outcome(rule=name, output=output):
                 owner = self.owner(record, self.plan.rules[name].entity)
@@ -320,8 +322,7 @@ class Asking(Reaching):
             and isinstance(figure, Fraction)
             and figure <= ADDED
         ):
-            few = {"<": figure - 1, "<=": figure, "!=": figure + 1, ">": figure + 1}
-            return self.counted(left, left.where, op, int(few.get(op, figure)), record, deep)
+            return self.counted(left, left.where, op, figure, record, deep)
         if figure is not None:
             met = self.meet(left, op, figure, record)
             if met is not None:

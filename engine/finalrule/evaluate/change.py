@@ -194,11 +194,11 @@ class Changing:
         return given.value if given is not None else None
 
     def stays(self, entity: str, name: str, record: Record) -> str | None:
-        """A fact that was asked for before."""
+        """The value of a fact that was asked for before; None for others, and where it is not known
+        and stays so."""
         owner, _ = _way(record, entity)
-        if owner is None or (owner, name) not in self.held:
-            return None
-        return str(owner.facts[name].value)
+        given = owner.facts.get(name) if owner is not None else None
+        return str(given.value) if given is not None and (owner, name) in self.held else None
 
     # --- records -------------------------------------------------------------------------------
 

@@ -354,11 +354,11 @@ class _Making:
                     values[fact.name] = graded
 
     def graded(self, binding: Binding, type_: Type, values: Mapping[str, Value]) -> Value | None:
-        """A value at, beside or between the bounds of the record's benchmark."""
-        key = tuple(
-            str(values[name]) if isinstance(name, str) else name.value for name in binding.keys
-        )
-        bounds = self.plan.catalogues[binding.catalogue].catalogue.bounds(key)
+        """A value at, beside or between the bounds of the record's benchmark; None where there is
+        no such benchmark, or it is not known which it is."""
+        key = tuple(part for part in binding.wanted(values) if part is not None)
+        known = len(key) == len(binding.keys)
+        bounds = self.plan.catalogues[binding.catalogue].catalogue.bounds(key) if known else None
         lower = [bound for bound in bounds.lower if bound is not None] if bounds else []
         if not lower:
             return None

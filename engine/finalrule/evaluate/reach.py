@@ -17,7 +17,7 @@ from finalrule.evaluate.change import ADDED, Changing, Rules
 from finalrule.evaluate.lets import is_constant
 from finalrule.evaluate.thresholds import smallest_step
 from finalrule.facts.case import Record
-from finalrule.values import Number, Value, within
+from finalrule.values import Date, Number, Value, within
 
 # Conditions on the way from an outcome to facts, and those of one question in all.
 DEEP, CONDITIONS = 60, 2500
@@ -102,9 +102,8 @@ class Reaching(Changing):
                 return self.one_of((True, False), self._side(expr, op, figure, record, deep))
             case ir.Aggregate(op="sum" | "greatest" | "least" | "average", item=ir.Node() as item):
                 return self._over(expr, item, op, figure, record, deep)
-            case ir.Aggregate(op="count", where=ir.Node() as where) if 0 <= figure <= ADDED:
-                few = {"<": ceil(figure) - 1, "<=": floor(figure), ">": floor(figure) + 1}
-                return self.counted(expr, where, op, few.get(op, ceil(figure)), record, deep)
+            case ir.Aggregate(op="count", where=ir.Node() as where) if figure <= ADDED:
+                return self.counted(expr, where, op, figure, record, deep)
             case ir.DaysBetween(second=ir.Fact() as second):
                 first = self.now.value(expr.first, record)
                 whole = ceil(figure) + (op == ">") if op in (">", ">=", "==") else floor(figure)
@@ -139,14 +138,21 @@ class Reaching(Changing):
         )
 
     def counted(
-        self, expr: ir.Aggregate, where: ir.Expr, op: str, wanted: int, record: Record, deep: int
-    ) -> bool:
-        """Make a condition true for so many records below, and where no more may be, false for the
-        others."""
-        others = len(self.below(record, expr)) - wanted
-        return self.count(expr, where, wanted, True, record, deep) and (
-            op in (">", ">=") or self.count(expr, where, max(others, 0), False, record, deep)
+        self, expr: ir.Aggregate, where: ir.Expr, op: str, figure: Fraction, record: Record,
+        deep: int,
+    ) -> bool:  # fmt: skip
+        """Bring the number of records below for which a condition is true to where its comparison
+        with a figure holds."""
+        fewest = floor(figure) + 1
+        wanted = {"<": ceil(figure) - 1, "<=": floor(figure), ">": fewest, "!=": fewest}.get(
+            op, ceil(figure)
         )
+        if wanted < 0:  # where it is not more than that, it is less than none
+            return op in (">", ">=", "!=")
+        if not self.count(expr, where, wanted, True, record, deep):
+            return False
+        others = len(self.below(record, expr)) - wanted
+        return op in (">", ">=") or self.count(expr, where, others, False, record, deep)
 
     def _side(
         self, expr: ir.Arith, op: str, figure: Fraction, record: Record, deep: int
@@ -245,7 +251,7 @@ class Reaching(Changing):
     # --- great or small --------------------------------------------------------------------------
 
     def push(self, expr: ir.Expr, up: bool, record: Record, deep: int) -> None:
-        """Make a number great, or small."""
+        """Make a number great, or small; a date late, or early."""
         deep, self.conditions = deep + 1, self.conditions + 1
         if deep > DEEP or self.conditions > CONDITIONS or is_constant(expr):
             return
@@ -275,11 +281,9 @@ class Reaching(Changing):
                 owner = self.owner(record, self.plan.rules[name].entity)
                 if owner is not None:
                     self.push_outcome(self.plan.rules[name], up, owner, deep)
-            case ir.DaysBetween(first=ir.Fact() as first, second=ir.Fact() as second):
-                start = datetime.date(self.plan.year, 1, 1)
-                end = datetime.date(self.plan.year, 12, 31) if up else start
-                self.set(first.entity, first.name, start, record)
-                self.set(second.entity, second.name, end, record)
+            case ir.DaysBetween(first=first, second=second):
+                self.push(first, False, record, deep)
+                self.push(second, up, record, deep)
 
     def push_outcome(self, rule: ir.AnyRule, up: bool, record: Record, deep: int) -> None:
         match rule:
@@ -304,8 +308,11 @@ class Reaching(Changing):
                 self.push(rule.of, up, record, deep)
 
     def end(self, entity: str, name: str, up: bool) -> Value:
-        """One of the greatest values of a fact that rules know of, or of its type; or the least."""
+        """One of the greatest values of a fact that rules know of, or of its type; or the least. Of
+        a date the end of the performance year, or its beginning."""
         type_ = self.plan.facts[entity, name].type
+        if isinstance(type_, Date):
+            return datetime.date(self.plan.year, *((12, 31) if up else (1, 1)))
         assert isinstance(type_, Number)
         numbers = [one for one in self.plan.known(entity, name) if isinstance(one, Fraction)]
         choices = [type_.high if up else type_.low]
