@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -233,28 +234,66 @@ def test_a_policy_without_the_track_is_an_error(tmp_path: Path) -> None:
         track_of(program)
 
 
-def broken(folder: Path) -> ir.Program:
-    """Two clauses that hold together where the sum is 20."""
-    return program_of(folder, """
-module mips.broken
+def sum_of_two(folder: Path, type_: str, low: str, high: str) -> ir.Program:
+    """Whether the sum of two facts of a unit is low or high."""
+    return program_of(folder, f"""
+module mips.added
 entity program
   describe "A program"
 entity qp_unit of program
   describe "A unit"
   key unit: code
-fact qp_unit.a: count[0..100]
+fact qp_unit.a: {type_}
   required
   describe "A"
-fact qp_unit.b: count[0..100]
+fact qp_unit.b: {type_}
   required
   describe "B"
-rule broken for qp_unit: yes_no
+rule added for qp_unit: yes_no
   cites "42 CFR 414.1305"
-  clause low: no when a + b <= 20
-  clause high: yes when a + b >= 20
+  clause low: no when a + b {low}
+  clause high: yes when a + b {high}
 """)  # fmt: skip
 
 
 def test_a_promise_that_is_broken_is_broken_by_events_too(tmp_path: Path) -> None:
-    found = Bench(broken(tmp_path), tmp_path, ["events"]).run(1, range(300), nothing)
-    assert set(found.times) == {("clauses-overlap", "broken", "")}
+    """Two clauses hold together where the sum is 20: no compiler looks into sums."""
+    program = sum_of_two(tmp_path, "count[0..100]", "<= 20", ">= 20")
+    found = Bench(program, tmp_path, ["events"]).run(1, range(300), nothing)
+    assert set(found.times) == {("clauses-overlap", "added", "")}
+
+
+def test_numbers_of_any_size_are_told_to_the_last_digit(tmp_path: Path) -> None:
+    """36 digits, and below zero: more than a decimal has unless it is asked for more."""
+    most = 10**33
+    program = sum_of_two(tmp_path, f"usd[-{most}..{most}] scale 3", "<= $20", "> $20")
+    bench = Bench(program, tmp_path, ["events"])
+    root = Record("program", {})
+    for name, a in (("up", "20.001"), ("at", "20")):
+        facts = {"a": Given(Fraction(a) - most, ""), "b": Given(Fraction(most), "")}
+        root.add("qp_unit", {"unit": Given(name, ""), **facts})
+    cases = [Case(root, {"case": str(number)}, "") for number in range(20)]
+    (reader,) = bench.readers
+    reader.begin(cases)
+    for place, case in enumerate(cases):
+        evaluation = bench.evaluator.evaluate(case)
+        assert list(reader.differences(place, evaluation)) == []
+        winners = [one.winner for one in evaluation.decisions.values()]
+        assert winners == ["high", "low"]
+
+
+def test_facts_that_no_event_can_say_are_an_error(tmp_path: Path) -> None:
+    program = sum_of_two(tmp_path, "ratio[0..1] exact", "<= 1", "> 1")
+    with pytest.raises(Failure) as raised:
+        Bench(program, tmp_path, ["events"])
+    assert [(one.code, one.message) for one in raised.value.diagnostics] == [
+        ("cannot-be-told",
+         f"reader events: an event says decimals, and `qp_unit.{name}` may be any fraction")
+        for name in ("a", "b")
+    ]  # fmt: skip
+
+
+def test_a_name_that_a_rule_reads_is_an_error(tmp_path: Path) -> None:
+    program = sum_of_two(tmp_path, "count[0..1]", "<= 1", '> 1 and unit == "A"')
+    with pytest.raises(Failure, match=r"a rule reads `qp_unit\.unit`, which is another name"):
+        Bench(program, tmp_path, ["events"])

@@ -24,7 +24,7 @@ from finalrule.evaluate.outcomes import OutcomeName, output_types
 from finalrule.evaluate.scalar import Evaluation
 from finalrule.facts.case import Case, Given, Record
 from finalrule.runtime.compare import DIFFERENCE
-from finalrule.values import show
+from finalrule.values import Number, show
 from finalrule.watch.derive import Derived, Deriver
 from finalrule.watch.model import Model, everything, model_of
 from finalrule.watch.pool import Here
@@ -103,7 +103,7 @@ class _Told:
 
 def track_of(program: ir.Program) -> ir.Program:
     """The part of a program that events tell of: the rules that can be watched, what they read, and
-    records of no others. Raises Failure where there is none."""
+    records of no others. Raises Failure where there is none, or facts cannot be said."""
     model = _model(program)
     entities = tuple(one for one in program.entities
                      if one.name in model.kind_of or one.name == model.root)  # fmt: skip
@@ -114,6 +114,7 @@ def track_of(program: ir.Program) -> ir.Program:
 
 
 def _model(program: ir.Program) -> Model:
+    """What is watched. Raises Failure where that is nothing, or facts cannot be said."""
     rules = everything(program)
     if not rules:
         raise Failure([Diagnostic(
@@ -121,7 +122,33 @@ def _model(program: ir.Program) -> Model:
             f"reader {NAME}: {program.policy} determines nothing of a subject of events",
             help="take a policy with the track apm, or other readers",
         )])  # fmt: skip
-    return model_of(program, rules)
+    model = model_of(program, rules)
+    if wrong := list(_not_to_be_told(model)):
+        raise Failure(wrong)
+    return model
+
+
+def _not_to_be_told(model: Model) -> Iterator[Diagnostic]:
+    """The facts of a program whose cases cannot be told by events so that they are the same."""
+    for fact in model.program.facts:
+        if fact.entity not in model.kind_of:
+            continue
+        name = f"`{fact.entity}.{fact.name}`"
+        if isinstance(fact.type, Number) and fact.type.scale is None:
+            yield Diagnostic(
+                "cannot-be-told",
+                f"reader {NAME}: an event says decimals, and {name} may be any fraction",
+                help="declare how many decimal places it has (`scale 6`), or take other readers",
+            )
+        renamed = model.parents[fact.entity] == model.root or fact.entity in model.named_by
+        if renamed and fact.name in model.keys[fact.entity] and (
+            (fact.entity, fact.name) not in model.identity
+        ):  # fmt: skip
+            yield Diagnostic(
+                "cannot-be-told",
+                f"reader {NAME}: a rule reads {name}, which is another name as events are told",
+                help="let rules read a fact of the record, or take other readers",
+            )
 
 
 class EventsReader:
