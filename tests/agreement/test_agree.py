@@ -22,7 +22,7 @@ from finalrule.load import load_program
 from finalrule.places import policies_root
 from finalrule.population import sql
 from finalrule.runtime.durable import unavailable
-from runtime.small import ELIGIBILITY, FIGURES, program_of
+from runtime.small import ELIGIBILITY, FIGURES, program_of, two_clauses
 
 READERS = ["duckdb"] if unavailable() else ["durable", "duckdb"]
 
@@ -107,25 +107,10 @@ def test_a_fault_is_given_up_after_so_many_cases(
 
 def test_a_rule_that_breaks_its_promise_is_found(tmp_path: Path) -> None:
     """Two clauses that hold together where the sum is 20: no compiler looks into sums."""
-    rules = """
-module mips.broken
-entity unit
-  describe "A unit"
-fact unit.a: count[0..100]
-  required
-  describe "A"
-fact unit.b: count[0..100]
-  required
-  describe "B"
-rule broken for unit: yes_no
-  cites "42 CFR 414.1305"
-  clause low: no when a + b <= 20
-  clause high: yes when a + b >= 20
-"""
-    made = program_of(tmp_path, rules)
+    made = two_clauses(tmp_path, "a + b <= 20", "a + b >= 20")
     found = Bench(made, tmp_path, READERS).run(1, range(500), nothing)
     assert {(one.rule, one.diagnostic.code) for one in found.findings.values()} == {
-        ("broken", "clauses-overlap")
+        ("decided", "clauses-overlap")
     }
 
 
@@ -138,22 +123,7 @@ def test_catalogues_that_cannot_be_opened_are_an_error(program: ir.Program, fold
 def test_neighbours_are_compared_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQL that is wrong where a fact turns is found out by families of neighbours: in each case
     that another reading would find it in."""
-    rules = """
-module mips.turning
-entity unit
-  describe "A unit"
-fact unit.a: count[0..100]
-  required
-  describe "A"
-fact unit.b: count[0..100]
-  required
-  describe "B"
-rule turning for unit: yes_no
-  cites "42 CFR 414.1305"
-  clause low: no when a < 20
-  clause high: yes when a >= 20
-"""
-    made = program_of(tmp_path, rules)
+    made = two_clauses(tmp_path, "a < 20", "a >= 20")
     bench = Bench(made, tmp_path, ["duckdb"])
     (reader,) = bench.readers
     assert isinstance(reader, SqlReader)

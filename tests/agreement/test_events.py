@@ -31,7 +31,7 @@ from finalrule.watch.change import Changes
 from finalrule.watch.event import Reader
 from finalrule.watch.store import Store
 from finalrule.watch.watch import Watch
-from runtime.small import ELIGIBILITY, FIGURES, program_of
+from runtime.small import ELIGIBILITY, FIGURES, program_of, two_clauses
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "available")
 
@@ -234,39 +234,29 @@ def test_a_policy_without_the_track_is_an_error(tmp_path: Path) -> None:
         track_of(program)
 
 
-def sum_of_two(folder: Path, type_: str, low: str, high: str) -> ir.Program:
-    """Whether the sum of two facts of a unit is low or high."""
-    return program_of(folder, f"""
-module mips.added
-entity program
+UNITS = """entity program
   describe "A program"
 entity qp_unit of program
   describe "A unit"
   key unit: code
-fact qp_unit.a: {type_}
-  required
-  describe "A"
-fact qp_unit.b: {type_}
-  required
-  describe "B"
-rule added for qp_unit: yes_no
-  cites "42 CFR 414.1305"
-  clause low: no when a + b {low}
-  clause high: yes when a + b {high}
-""")  # fmt: skip
+"""
+
+
+def of_a_unit(folder: Path, low: str, high: str, type_: str) -> ir.Program:
+    return two_clauses(folder, low, high, type_, "qp_unit", UNITS)
 
 
 def test_a_promise_that_is_broken_is_broken_by_events_too(tmp_path: Path) -> None:
     """Two clauses hold together where the sum is 20: no compiler looks into sums."""
-    program = sum_of_two(tmp_path, "count[0..100]", "<= 20", ">= 20")
+    program = of_a_unit(tmp_path, "a + b <= 20", "a + b >= 20", "count[0..100]")
     found = Bench(program, tmp_path, ["events"]).run(1, range(300), nothing)
-    assert set(found.times) == {("clauses-overlap", "added", "")}
+    assert set(found.times) == {("clauses-overlap", "decided", "")}
 
 
 def test_numbers_of_any_size_are_told_to_the_last_digit(tmp_path: Path) -> None:
     """36 digits, and below zero: more than a decimal has unless it is asked for more."""
     most = 10**33
-    program = sum_of_two(tmp_path, f"usd[-{most}..{most}] scale 3", "<= $20", "> $20")
+    program = of_a_unit(tmp_path, "a + b <= $20", "a + b > $20", f"usd[-{most}..{most}] scale 3")
     bench = Bench(program, tmp_path, ["events"])
     root = Record("program", {})
     for name, a in (("up", "20.001"), ("at", "20")):
@@ -283,7 +273,7 @@ def test_numbers_of_any_size_are_told_to_the_last_digit(tmp_path: Path) -> None:
 
 
 def test_facts_that_no_event_can_say_are_an_error(tmp_path: Path) -> None:
-    program = sum_of_two(tmp_path, "ratio[0..1] exact", "<= 1", "> 1")
+    program = of_a_unit(tmp_path, "a + b <= 1", "a + b > 1", "ratio[0..1] exact")
     with pytest.raises(Failure) as raised:
         Bench(program, tmp_path, ["events"])
     assert [(one.code, one.message) for one in raised.value.diagnostics] == [
@@ -294,6 +284,6 @@ def test_facts_that_no_event_can_say_are_an_error(tmp_path: Path) -> None:
 
 
 def test_a_name_that_a_rule_reads_is_an_error(tmp_path: Path) -> None:
-    program = sum_of_two(tmp_path, "count[0..1]", "<= 1", '> 1 and unit == "A"')
+    program = of_a_unit(tmp_path, "a <= b", 'a > b and unit == "A"', "count[0..1]")
     with pytest.raises(Failure, match=r"a rule reads `qp_unit\.unit`, which is another name"):
         Bench(program, tmp_path, ["events"])

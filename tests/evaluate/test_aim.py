@@ -10,53 +10,34 @@ from random import Random
 import msgspec
 import pytest
 
+from evaluate.small import small
 from finalrule.core import ir
 from finalrule.evaluate.aim import Aim
 from finalrule.evaluate.ask import Asking
-from finalrule.evaluate.catalogues import open_catalogues
 from finalrule.evaluate.change import Rules
 from finalrule.evaluate.generate import GENERATED, Generator
 from finalrule.evaluate.now import Now, Readers
 from finalrule.evaluate.scalar import Evaluator
 from finalrule.evaluate.steer import Cases
 from finalrule.facts.case import Given, Record
-from runtime.small import program_of
 
-RULES = """
-module mips.aimed
-type kind: one of {together, alone}
+RULES = """type kind: one of {together, alone}
 type standing: one of {full, part, none}
 entity program
-  describe "All"
 entity unit of program
-  describe "A unit"
   key unit: code
 entity payer of unit
-  describe "What is paid to it"
   key payer: code
 entity person of program
-  describe "A person"
   key npi: code
 entity link of person refers to unit
-  describe "A person in a unit"
   key place: code
-fact program.asked: count[2019..2099]
-  may be unknown
-  describe "Year that is asked for"
-fact unit.kind: kind
-  required
-  describe "Kind"
-fact payer.counted: yes_no
-  required
-  describe "Whether it counts"
-fact payer.through: usd[0..10000000]
-  may be unknown
-  describe "Paid through a model"
-fact payer.paid: usd[0..10000000]
-  may be unknown
-  describe "Paid"
+fact program.asked: count[2019..2099] may be unknown
+fact unit.kind: kind required
+fact payer.counted: yes_no required
+fact payer.through: usd[0..10000000] may be unknown
+fact payer.paid: usd[0..10000000] may be unknown
 parameter year.own: count[2019..2099]
-  describe "Year"
 rule year for program: count[2019..2099]
   cites "42 CFR 414.1305"
   clause year: first_known(asked, params.year.own) always
@@ -103,27 +84,14 @@ tables:
 
 # Two dates of which none is a figure; how many records there are, against figures that no number of
 # records meets; what a catalogue says of a few records, and of none.
-ASKED = """
-module mips.asked
-entity unit
-  describe "A unit"
+ASKED = """entity unit
 entity item of unit
-  describe "An item"
   key number: code
-fact unit.begun: date
-  may be unknown
-  describe "First day"
-fact unit.ended: date
-  required
-  describe "Last day"
-fact item.code: code
-  may be unknown
-  describe "What it is"
-fact item.late: yes_no
-  required
-  describe "Whether it is late"
+fact unit.begun: date may be unknown
+fact unit.ended: date required
+fact item.code: code may be unknown
+fact item.late: yes_no required
 catalogue stock by (code: code)
-  describe "What there is"
   field rare: yes_no
   field sold: yes_no
 rule in_order for unit: yes_no
@@ -152,32 +120,31 @@ rule found for item: yes_no
 CATALOGUE = """
 parameters: {}
 catalogues:
-  stock: {path: stock.csv, cite: 42 CFR 414.1305}
+  stock: {path: bench.csv, cite: 42 CFR 414.1305}
 """
 
-
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Evaluator:
-    """Of 40 codes of the catalogue one is rare, and none is sold."""
-    folder = tmp_path_factory.mktemp("asked")
-    rows = [f"{number:03},{'yes' if number == 7 else 'no'},no" for number in range(40)]
-    (folder / "stock.csv").write_text("\n".join(["code,rare,sold", *rows, ""]))
-    program = program_of(folder, ASKED, CATALOGUE)
-    return Evaluator(program, open_catalogues(program, folder))
+# Of 40 codes of the catalogue one is rare, and none is sold.
+STOCK = "code,rare,sold\n" + "".join(
+    f"{number:03},{'yes' if number == 7 else 'no'},no\n" for number in range(40)
+)
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> ir.Program:
-    return program_of(tmp_path_factory.mktemp("aimed"), RULES, FIGURES)
+def evaluator() -> Evaluator:
+    return small(RULES, FIGURES).evaluator
+
+
+@pytest.fixture(scope="module")
+def asked() -> Evaluator:
+    return small(ASKED, CATALOGUE, STOCK).evaluator
 
 
 @pytest.mark.parametrize("goal", [
     ("limits", "early"), ("limits", "later"), ("reached", "full"), ("reached", "part"),
     ("status", "full"), ("status", "part_together"), ("status", "part_alone"),
 ], ids=".".join)  # fmt: skip
-def test_what_is_rare_wins_when_it_is_aimed_at(program: ir.Program, goal: tuple[str, str]) -> None:
-    evaluator = Evaluator(program, {})
-    generator = Generator(program, {})
+def test_what_is_rare_wins_when_it_is_aimed_at(evaluator: Evaluator, goal: tuple[str, str]) -> None:
+    generator = Generator(evaluator.program, {})
     aim, won = Aim(evaluator, generator), 0
     for number in range(20):
         case = generator.case(f"{goal} {number}", known=True)
@@ -233,9 +200,8 @@ def test_without_rules_there_is_nothing_to_aim_at(asked: Evaluator) -> None:
     assert len(made) > 1
 
 
-def test_a_case_as_it_is_now_is_the_case_evaluated(program: ir.Program) -> None:
-    evaluator = Evaluator(program, {})
-    generator, readers = Generator(program, {}), Readers(evaluator)
+def test_a_case_as_it_is_now_is_the_case_evaluated(evaluator: Evaluator) -> None:
+    generator, readers = Generator(evaluator.program, {}), Readers(evaluator)
     for seed in range(30):
         case, random = generator.case(f"now {seed}"), Random(seed)
         now = Now(readers, case.root)

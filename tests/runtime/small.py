@@ -121,6 +121,32 @@ def program_of(folder: Path, rules: str, figures: str = "parameters: {}\n") -> i
     return compile_policy(load_policy(year, folder), [Source("small.rules", rules)]).program
 
 
+UNIT = """entity unit
+  describe "A unit"
+"""
+
+
+def two_clauses(
+    folder: Path, low: str, high: str, type_: str = "count[0..100]", of: str = "unit",
+    entities: str = UNIT,
+) -> ir.Program:  # fmt: skip
+    """A program of one rule: no where `low` holds, a condition on the facts `a` and `b` of an
+    entity, and yes where `high` does."""
+    return program_of(folder, f"""
+module mips.two_clauses
+{entities}fact {of}.a: {type_}
+  required
+  describe "A"
+fact {of}.b: {type_}
+  required
+  describe "B"
+rule decided for {of}: yes_no
+  cites "42 CFR 414.1305"
+  clause low: no when {low}
+  clause high: yes when {high}
+""")  # fmt: skip
+
+
 # Codes, a catalogue, tables with ranges and a domain, outcomes of tables, numbers and selections in
 # conditions: what stands in a record's fact and what is computed before it.
 KINDS = """
