@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a policy over a population"),
     "what-if": ("what_if", "A finished run under other figures, beside what it was"),
     "report": ("report", "What a run comes to: a page, tables, or text"),
-    "agree": ("agree", "Hold the exact evaluator and durable-rules against each other"),
+    "agree": ("agree", "Hold all readers of the rules against the exact evaluator"),
     "models": ("models", "Which payment models are Advanced APMs, and what the others fail on"),
     "benchmarks": ("benchmarks", "Benchmarks made from a year's results, under a policy"),
     "watch": ("watch", "Events in, determinations of QPs out as they change"),
