@@ -253,6 +253,37 @@ def test_a_promise_that_is_broken_is_broken_by_events_too(tmp_path: Path) -> Non
     assert set(found.times) == {("clauses-overlap", "decided", "")}
 
 
+def test_a_promise_of_the_program_that_is_broken_is_one_finding(tmp_path: Path) -> None:
+    """What the program's own facts come to is given to the watch, before any event is told."""
+    rules = """
+module mips.program
+entity program
+  describe "A program"
+entity qp_unit of program
+  describe "A unit"
+  key unit: code
+fact program.asked: count[0..100]
+  may be unknown
+  describe "What is asked"
+fact qp_unit.a: count[0..100]
+  required
+  describe "A"
+rule level for program: yes_no
+  cites "42 CFR 414.1305"
+  clause low: no when asked + asked <= 40
+  clause high: yes when asked + asked >= 40
+rule reached for qp_unit: yes_no
+  cites "42 CFR 414.1305"
+  clause reached: level when a >= 20
+  clause not_reached: no when a < 20
+"""
+    bench = Bench(program_of(tmp_path, rules), tmp_path, ["events"])
+    found = bench.run(1, range(200), nothing)
+    assert set(found.times) == {("clauses-overlap", "level", "")}
+    # The other cases, in which twice what is asked is not 40, are told as ever.
+    assert found.won["reached", "reached"] > 20 < found.won["reached", "not_reached"]
+
+
 def test_numbers_of_any_size_are_told_to_the_last_digit(tmp_path: Path) -> None:
     """36 digits, and below zero: more than a decimal has unless it is asked for more."""
     most = 10**33

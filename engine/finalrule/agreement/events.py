@@ -189,8 +189,13 @@ class EventsReader:
             streams.setdefault(facts, []).append(place)
         for given, places in streams.items():
             named = zip(self._supposed, given, strict=True)
-            self.deriver.suppose({name: one for name, one in named if one is not None})
-            self._stream(cases, places)
+            try:
+                self.deriver.suppose({name: one for name, one in named if one is not None})
+            except Failure as failure:
+                for place in places:
+                    self._told[place].problems += [(e.code, e.message) for e in failure.diagnostics]
+            else:
+                self._stream(cases, places)
 
     def differences(
         self, place: int, evaluation: Evaluation, changed: Collection[Frame] | None = None

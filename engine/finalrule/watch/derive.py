@@ -66,7 +66,8 @@ class Deriver:
 
     def suppose(self, facts: Mapping[str, Given]) -> None:
         """From here on determine with these facts of the program as a whole, which no event says;
-        for those that are not there stands what their absence means."""
+        for those that are not there stands what their absence means. Raises Failure where a rule
+        breaks its promise on them."""
         self.cases.supposed = facts
         case = Case(self.cases.root(), {}, "")
         fixed = self.evaluator.decide(case, self.model.fixed, {})
