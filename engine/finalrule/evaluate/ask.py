@@ -55,12 +55,14 @@ class Asking(Reaching):
         return False
 
     def clause(self, rule: ir.Choice, clause: ir.Clause, record: Record, deep: int) -> bool:
+        """Make a clause hold; for `otherwise`, none of the others."""
         if clause.when is not None:
             return self.make(clause.when, True, record, deep)
         others = [other.when for other in rule.clauses if other.when is not None]
         return all(self.make(other, False, record, deep) for other in others)
 
     def row(self, rule: ir.Table, winner: str, record: Record, deep: int) -> bool:
+        """Make a table's row decide, or bring the record outside of what the table answers."""
         inside = True
         if rule.where is not None:
             inside = self.make(rule.where, winner != "outside", record, deep)
@@ -73,6 +75,7 @@ class Asking(Reaching):
         )
 
     def cell(self, expr: ir.Expr, key: ir.Key, cell: ir.Cell, record: Record, deep: int) -> bool:
+        """Bring what a table is given to one of a row's cells."""
         if cell.equals is not None:
             value = cell.equals == "yes" if isinstance(key.type, YesNo) else cell.equals
             return self.give(expr, value, record, deep)
@@ -281,6 +284,7 @@ class Asking(Reaching):
     def outcome(
         self, rule: ir.AnyRule, output: str, value: Value, record: Record, deep: int
     ) -> bool:
+        """Make a rule, which gives no number, come to a value."""
         match rule:
             case ir.Choice(clauses=clauses):
                 ways = [

@@ -46,7 +46,7 @@ _IDENTIFIER = re.compile("[0-9]{9,}")
 
 
 def prepare_rule(rule: ir.AnyRule, context: Context) -> Decide:
-    """A rule (other than a select) as a function of a frame."""
+    """A rule as a function of a frame. Raises TypeError for a select (see Select)."""
     match rule:
         case ir.Choice():
             return _choice(rule, context)
@@ -289,7 +289,7 @@ class Select:
         self.by = [(prepare(order.by, context, lets), order.descending) for order in rule.by]
 
     def decide(self, frames: list[Frame]) -> dict[Frame, Decision]:
-        """The decision of every record."""
+        """The decision of every record of an entity; those below one parent compete."""
         decisions: dict[Frame, Decision] = {}
         groups: dict[int, list[Frame]] = {}
         for frame in frames:

@@ -28,7 +28,8 @@ _DIVISORS = (Fraction(1), Fraction(100), Fraction(1000))
 
 
 class Reaching(Changing):
-    """What a question asks of numbers."""
+    """What a question asks of numbers. What it asks of conditions and rules on the way is for a
+    subclass: each method says whether what was asked for should hold now."""
 
     def __init__(self, plan: Rules, root: Record, random: Random) -> None:
         super().__init__(plan, root, random)
@@ -223,6 +224,7 @@ class Reaching(Changing):
     def _outcome(
         self, rule: ir.AnyRule, output: str, op: str, figure: Fraction, record: Record, deep: int
     ) -> bool:
+        """Bring the number that a rule gives to where its comparison with a figure holds."""
         match rule:
             case ir.Choice(clauses=clauses):
                 now = self.now.winner(rule.name, record)
@@ -286,6 +288,7 @@ class Reaching(Changing):
                 self.push(second, up, record, deep)
 
     def push_outcome(self, rule: ir.AnyRule, up: bool, record: Record, deep: int) -> None:
+        """Make the number that a rule gives great, or small."""
         match rule:
             case ir.Choice(clauses=clauses):
                 ways: list[tuple[Fraction, ir.Clause]] = []

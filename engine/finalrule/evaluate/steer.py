@@ -27,12 +27,17 @@ from finalrule.evaluate.types import Types
 from finalrule.facts.case import Case, Given, Record
 from finalrule.values import LARGEST_DENOMINATOR, Number, Value, within
 
-# How often a case is only generated, aimed at a clause (and then moved to where a comparison of the
-# rule turns), made to add up much, or moved to a tie of the final score, to one of any rounding, to
-# where any comparison turns; of some no fact that is tried does it.
 _SCORE = "final_score"
-# The first case of a family is most often aimed: there are fewer of these.
-_KINDS, _OF_FAMILIES = (32, 38, 8, 12, 4, 6), (10, 66, 4, 10, 4, 6)
+# What is tried with a generated case, and how often in a hundred: with one that is alone, and with
+# the first one of a family, of which there are fewer, so that most of these are aimed.
+_KINDS = {
+    "": (32, 10),  # nothing
+    "aim": (38, 66),  # a clause wins, and then a comparison of its rule is where it turns
+    "sum": (8, 4),  # much is added up
+    "score": (12, 10),  # the final score is at a tie of its rounding
+    "tie": (4, 4),  # any number that is rounded is
+    "turn": (6, 6),  # any comparison is where it turns
+}
 # Turns, and facts of the record itself and of others that are tried for a case; steps to a turn.
 _TRIES, _OWN, _OTHERS, _STEPS = 3, 8, 3, 3
 # How often a case of a rule is one in which something is not known, how often that is to make the
@@ -99,8 +104,8 @@ class Cases:
     def case(self, seed: str, of_family: bool = False) -> Case:
         """The case of a seed, always the same; the first of a family, or one that is alone."""
         random = Random(f"kind {seed}")
-        weights = _OF_FAMILIES if of_family else _KINDS
-        kind = random.choices(("", "aim", "sum", "score", "tie", "turn"), weights)[0]
+        weights = [often[of_family] for often in _KINDS.values()]
+        kind = random.choices(list(_KINDS), weights)[0]
         rule, total = random.choice(self.aim.sums) if self.aim.sums else ("", None)
         several = kind == "sum" and bool(rule) and self._has_no_keys(rule)
         case = self.generator.case(seed, known=bool(kind), several=several)
