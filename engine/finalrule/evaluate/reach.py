@@ -5,7 +5,7 @@ comes from, what the others are being given; or else it is made as great, or as 
 from __future__ import annotations
 
 import datetime
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from fractions import Fraction
 from math import ceil, floor
@@ -27,7 +27,7 @@ _EXTREME, _NEAREST = 0.15, 0.8
 _DIVISORS = (Fraction(1), Fraction(100), Fraction(1000))
 
 
-class Reaching(Changing):
+class Reaching(Changing, ABC):
     """What a question asks of numbers. What it asks of conditions and rules on the way is for a
     subclass: each method says whether what was asked for should hold now."""
 
@@ -165,27 +165,26 @@ class Reaching(Changing):
             if is_constant(side):
                 return False
             value = self.now.value(other, record)
-            divides = expr.op in "*/" and not (expr.op == "/" and not left and value == 0)
-            if divides and not (isinstance(value, Fraction) and value > 0):
+            if expr.op == "/" and not left and (value == 0 or figure <= 0):
+                return False  # whatever it is divided by
+            if expr.op in "*/" and not (isinstance(value, Fraction) and value > 0):
                 if is_constant(other):
                     return False
                 self.reach(other, ">=", self.random.choice(_DIVISORS), record, deep)
                 value = self.now.value(other, record)
             if not isinstance(value, Fraction) or (expr.op in "*/" and value <= 0):
                 return False
-            if left:
-                wanted = {
-                    "+": figure - value, "-": figure + value,
-                    "*": figure / (value or 1), "/": figure * value,
-                }[expr.op]  # fmt: skip
-                return self.reach(side, op, wanted, record, deep)
-            if expr.op == "/" and figure <= 0:
-                return False
-            wanted = {
-                "+": figure - value, "-": value - figure,
-                "*": figure / (value or 1), "/": value / (figure or 1),
-            }[expr.op]  # fmt: skip
-            return self.reach(side, op if expr.op in "+*" else MIRRORED[op], wanted, record, deep)
+            match expr.op:
+                case "+":
+                    wanted = figure - value
+                case "-":
+                    wanted = figure + value if left else value - figure
+                case "*":
+                    wanted = figure / value
+                case "/":
+                    wanted = figure * value if left else value / figure
+            falls = not left and expr.op in "-/"  # where the side grows
+            return self.reach(side, MIRRORED[op] if falls else op, wanted, record, deep)
 
         return brought
 
