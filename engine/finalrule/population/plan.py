@@ -253,8 +253,8 @@ def _pack(
 
 
 def _word(parts: Sequence[tuple[int, int, E]]) -> E:
-    """Numbers with the bits from which and of which they take, as one. They are added up in 32 bits
-    as far as these go: that is quicker than in 64."""
+    """Numbers as one: each is shifted by so many bits and takes so many. They are added up in
+    32 bits as far as these go: that is quicker than in 64."""
     halves: dict[int, list[E]] = {}
     low = 0
     for shift, bits, by in parts:

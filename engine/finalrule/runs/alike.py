@@ -12,14 +12,16 @@ from finalrule.cache import whole_file
 from finalrule.core import ir
 from finalrule.core.walk import nodes
 from finalrule.evaluate.scalar import Evaluator
+from finalrule.facts.declared import UNIT
 from finalrule.population.plan import Plan
 from finalrule.runs.again import Again, compile_again, not_needed
 from finalrule.runs.changed import Changed
 from finalrule.runs.execute import with_decimals, with_integers
 from finalrule.runs.kept import Kept
-from finalrule.runs.late import ALIKE, PROGRAM, UNIT, late_rules, own_rules
+from finalrule.runs.late import ALIKE, late_rules, own_rules
 from finalrule.runs.results import CLINICIANS, COLUMNS, SCORE, TIN_NPI, depends
 from finalrule.tables.convert import files_at, literal
+from finalrule.tables.internal import PROGRAM
 from finalrule.tables.store import PARQUET
 
 FOLDER = "alike"
@@ -36,8 +38,12 @@ def again_alike(
         return None
     found = compile_again(now, kept.plan, Changed(change.figures, change.written, late), alike=True)
     without = not_needed(now.program, kept.plan, _nothing(late))
+    # What the run left out has to be what these figures leave out too.
     if found.without.keys() != without.keys() or not _reads_kept(found):
         return None
+    own = own_rules(now.program, late)
+    if len({found.stored.tables[one.rule] for one in COLUMNS if one.rule in own}) != 1:
+        return None  # amounts are added up in one table
     columns = found.plan.columns
     for entity in (*_KEPT, ALIKE):
         source = f"read_parquet({files_at(run / FOLDER / f'{entity}.parquet')})"
@@ -68,18 +74,8 @@ def write_alike(
     columns = again.plan.columns | {f"{TIN_NPI}_id"}
     for entity in _KEPT:
         kept.entity(entity, columns, late, again.before, again.without.get(entity))
-    connection.execute(f"CREATE TEMP TABLE scores AS SELECT * FROM {SCORE}")
     _same(connection, "same_unit", f"SELECT * FROM {UNIT}")
-    ties, last = _telling_apart(program, late), ""
-    if ties:
-        listed = ", ".join([f"{TIN_NPI}_id", *ties[:-1]])
-        key = ties[-1]
-        last = f", CASE WHEN COUNT(*) OVER (PARTITION BY {listed}) > 1 THEN {key} END AS {key}"
-    _same(
-        connection, "same_score",
-        f"SELECT s.* EXCLUDE ({TIN_NPI}_id) REPLACE (u.first AS {UNIT}_id{last}) FROM scores s "
-        f"LEFT JOIN same_unit u ON u.id = s.{UNIT}_id",
-    )  # fmt: skip
+    _same_scores(connection, program, late)
     own = own_rules(program, late)
     differing = ["tin", "npi", "covered_charges", *(c.name for c in COLUMNS if c.rule in own)]
     following = [c.name for c in COLUMNS if depends(c, late) and c.name not in differing]
@@ -92,37 +88,43 @@ def write_alike(
           FROM scores JOIN same_score a USING (id) GROUP BY {TIN_NPI}_id) s
           ON s.{TIN_NPI}_id = n.id""",
     )  # fmt: skip
+
+    def first(key: str, same: str) -> str:
+        return f"{key} IN (SELECT first FROM {same})"
+
     (run / FOLDER).mkdir(exist_ok=True)
     for name, order, query in (
-        (
-            UNIT,
-            "id",
-            f"SELECT s.* FROM {UNIT} s JOIN same_unit a ON a.id = s.id AND a.first = s.id",
-        ),
-        (
-            SCORE,
-            f"{ALIKE}_id, id",
-            f"""SELECT s.* EXCLUDE ({TIN_NPI}_id) REPLACE (u.first AS {UNIT}_id),
-              s.{TIN_NPI}_id AS {ALIKE}_id
-            FROM scores s JOIN same a ON a.id = s.{TIN_NPI}_id AND a.first = a.id
-            LEFT JOIN same_unit u ON u.id = s.{UNIT}_id""",
-        ),
-        (
-            ALIKE,
-            "id",
-            f"SELECT n.* FROM ({clinicians}) n JOIN same a ON a.id = n.id AND a.first = n.id",
-        ),
-        (
-            TIN_NPI,
-            f"{ALIKE}_id, id",
-            f"SELECT t.*, a.first AS {ALIKE}_id FROM {TIN_NPI} t JOIN same a USING (id)",
-        ),
-    ):
+        (UNIT, "id", f"SELECT * FROM {UNIT} WHERE {first('id', 'same_unit')}"),
+        (SCORE, f"{ALIKE}_id, id", f"""SELECT s.* EXCLUDE ({TIN_NPI}_id)
+          REPLACE (u.first AS {UNIT}_id), s.{TIN_NPI}_id AS {ALIKE}_id
+          FROM scores s LEFT JOIN same_unit u ON u.id = s.{UNIT}_id
+          WHERE {first(f"s.{TIN_NPI}_id", "same")}"""),
+        (ALIKE, "id", f"SELECT * FROM ({clinicians}) WHERE {first('id', 'same')}"),
+        (TIN_NPI, f"{ALIKE}_id, id",
+         f"SELECT t.*, a.first AS {ALIKE}_id FROM {TIN_NPI} t JOIN same a USING (id)"),
+    ):  # fmt: skip
         with whole_file(run / FOLDER / f"{name}.parquet") as path:
             connection.execute(
                 f"COPY ({with_decimals(connection, f'({query})')} ORDER BY {order}) "
                 f"TO {literal(str(path))} {PARQUET}"
             )
+
+
+def _same_scores(
+    connection: duckdb.DuckDBPyConnection, program: ir.Program, late: Collection[str]
+) -> None:
+    """The tables `scores`, and `same_score` of those that are the same but for whose they are."""
+    connection.execute(f"CREATE TEMP TABLE scores AS SELECT * FROM {SCORE}")
+    ties, last = _telling_apart(program, late), ""
+    if ties:
+        listed = ", ".join([f"{TIN_NPI}_id", *ties[:-1]])
+        key = ties[-1]
+        last = f", CASE WHEN COUNT(*) OVER (PARTITION BY {listed}) > 1 THEN {key} END AS {key}"
+    _same(
+        connection, "same_score",
+        f"SELECT s.* EXCLUDE ({TIN_NPI}_id) REPLACE (u.first AS {UNIT}_id{last}) FROM scores s "
+        f"LEFT JOIN same_unit u ON u.id = s.{UNIT}_id",
+    )  # fmt: skip
 
 
 def _same(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> None:

@@ -9,13 +9,14 @@ import msgspec
 
 from finalrule.core import ir
 from finalrule.core.walk import nodes
+from finalrule.facts.declared import UNIT
 from finalrule.population.schedule import closure
 from finalrule.runs.results import AMOUNTS, COLUMNS, FINAL_SCORE, SCORE, TIN_NPI, USED
 from finalrule.runs.rules import rules_of
+from finalrule.tables.internal import PROGRAM
 
 # The entity that stands for TIN/NPIs that are alike: these are below it, and so are its scores.
 ALIKE = "alike"
-UNIT, PROGRAM = "scoring_unit", "program"
 
 
 def late_rules(program: ir.Program) -> tuple[str, ...]:
@@ -75,13 +76,10 @@ def _reads_own(part: object, own: Collection[str]) -> bool:
 def _can_be(rule: ir.AnyRule, own: Collection[str]) -> bool:
     """Whether a late rule is right where scores are those of one TIN/NPI for all that are alike."""
     over = {node.entity for node in nodes(rule) if isinstance(node, ir.Aggregate)}
-    match rule.entity:
-        case "program":
-            return over <= {TIN_NPI}
-        case "scoring_unit":
-            return not over
-        case "available_score":
-            return not over and not _reads_own(rule, own)
-        case "tin_npi":
-            return not over if rule.name in own else over <= {SCORE}
-    return False
+    if rule.entity == PROGRAM:
+        return over <= {TIN_NPI}
+    if rule.entity == SCORE:
+        return not over and not _reads_own(rule, own)
+    if rule.entity == TIN_NPI and rule.name not in own:
+        return over <= {SCORE}
+    return rule.entity in (UNIT, TIN_NPI) and not over
