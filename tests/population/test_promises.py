@@ -19,6 +19,28 @@ rule overlapping for unit: yes_no
   clause few: no otherwise
 """
 
+# What is ranked has to be there for all records: two passes over `result`, one statement.
+FOLLOWING = """entity unit
+entity result of unit
+  key measure: code
+fact result.x: points[0..100] scale 0 required
+rule worth for result: points[0..100]
+  cites "42 CFR 414.1380"
+  clause many: x when x > 10 points
+  clause more: 1 point when x > 20 points
+  clause few: 0 points otherwise
+select best from result
+  cites "42 CFR 414.1380"
+  best 1
+  by worth descending
+  ties by measure
+rule counted for result: yes_no
+  cites "42 CFR 414.1380"
+  clause best: yes when best
+  clause much: no when x > 50 points
+  clause other: no otherwise
+"""
+
 
 def failure(*rows: tuple[int, int], facts: str = "") -> str:
     plan = compile_population(small(RULES).evaluator.program, {})
@@ -40,3 +62,32 @@ def test_the_first_record_is_named() -> None:
 
 def test_the_only_one() -> None:
     assert "  --> unit#id=4: the only record\n" in failure((4, 21), (3, 15))
+
+
+def following(*rows: tuple[int, int, str, int]) -> list[str]:
+    """What is said of rules that break a promise; where none does, the tables that are left and
+    their columns that say so."""
+    plan = compile_population(small(FOLLOWING).evaluator.program, {})
+    assert [(one.target, one.follows) for one in plan.passes] == [
+        ("result_1", False), ("result_2", True),
+    ]  # fmt: skip
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE result (id INT, unit_id INT, measure TEXT, x BIGINT)")
+        connection.executemany("INSERT INTO result VALUES (?, ?, ?, ?)", rows)
+        try:
+            run_passes(connection, plan, plan.passes)
+        except Failure as failed:
+            return [one.render() for one in failed.diagnostics]
+        left = connection.execute(
+            "SELECT table_name || '.' || column_name FROM duckdb_columns() "
+            "WHERE table_name LIKE 'result_%' AND column_name LIKE 'failed%'"
+        ).fetchall()
+    return [name for (name,) in left]
+
+
+def test_passes_that_follow_each_other_are_one_statement_that_keeps_all_promises() -> None:
+    # `worth` has two clauses for more than 20, `counted` has two for a best one above 50.
+    worth, counted = following((1, 1, "a", 5), (2, 1, "b", 60), (3, 1, "c", 30))
+    assert "rule worth\n" in worth and "result#id=2: the first of 2 records\n" in worth
+    assert "rule counted\n" in counted and "result#id=2: the only record\n" in counted
+    assert following((1, 1, "a", 5), (2, 1, "b", 15)) == ["result_2.failed_2"]

@@ -34,18 +34,32 @@ def run_passes(
     keep: Collection[str] | None = None,
     facts: str = "",
 ) -> None:
-    """Run passes, each over the tables that earlier ones left. Where `keep` names tables, others
-    are dropped as soon as no pass reads them any more. Raises Failure where a rule does not hold
-    what it promises; `facts` says then where the entities' tables are."""
-    for place, one in enumerate(passes):
+    """Run passes, each over the tables that earlier ones left. Those that follow each other are one
+    statement, and only the last of them leaves a table. Where `keep` names tables, others are
+    dropped as soon as no pass reads them any more. Raises Failure where a rule does not hold what
+    it promises; `facts` says then where the entities' tables are."""
+    made: set[str] = set()
+    first = 0
+    for last, one in enumerate(passes, 1):
         note(one)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {one.target} AS {one.duckdb}")
-        check_promises(plan, one, lambda query: connection.execute(query).fetchall(), facts)
+        if last < len(passes) and passes[last].follows:
+            continue
+        *before, _ = together = passes[first:last]
+        above = ", ".join(f"{each.target} AS MATERIALIZED ({each.duckdb})" for each in before)
+        query = f"WITH {above} {one.duckdb}" if above else one.duckdb
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {one.target} AS {query}")
+        check_promises(plan, together, lambda asked: connection.execute(asked).fetchall(), facts)
+        for each in before:
+            if each.failing:
+                failed = failed_column(each.target)
+                connection.execute(f"ALTER TABLE {one.target} DROP COLUMN {failed}")
+        made.add(one.target)
         if keep is not None:
-            later = plan.reads(passes[place + 1 :]) | set(keep)
-            made = {done.target for done in passes[: place + 1]}
-            for table in sorted((plan.reads([one]) | {one.target}) & made - later):
+            unread = made - plan.reads(passes[last:]) - set(keep)
+            for table in sorted(unread):
                 connection.execute(f"DROP TABLE {table}")
+            made -= unread
+        first = last
 
 
 def failed_column(table: str) -> str:
@@ -53,19 +67,19 @@ def failed_column(table: str) -> str:
     return f"failed_{table.rpartition('_')[2]}"
 
 
-def check_promises(plan: Plan, one: Pass, ask: Callable[[str], list[Any]], facts: str = "") -> None:
-    """Raise Failure for every rule that does not hold what it promises for some record, with the
-    first of them by its id in the entity's table."""
-    if not one.failing:
-        return
-    column = failed_column(one.target)
-    found = ask(
-        f"SELECT {column}, COUNT(*), MIN(id) FROM {one.target} WHERE NOT {column} IS NULL "
-        f"GROUP BY {column} ORDER BY {column}"
-    )
-    if found:
-        rules = {rule.name: rule for rule in plan.program.rules}
-        made = []
+def check_promises(
+    plan: Plan, passes: Sequence[Pass], ask: Callable[[str], list[Any]], facts: str = ""
+) -> None:
+    """Raise Failure for every rule of passes that follow each other that does not hold what it
+    promises for some record, with the first of them by its id in the entity's table."""
+    rules = {rule.name: rule for rule in plan.program.rules}
+    table, made = passes[-1].target, []
+    for one in passes:
+        column = failed_column(one.target)
+        found = [] if not one.failing else ask(
+            f"SELECT {column}, COUNT(*), MIN(id) FROM {table} WHERE NOT {column} IS NULL "
+            f"GROUP BY {column} ORDER BY {column}"
+        )  # fmt: skip
         for place, count, first in found:
             failing = one.failing[place - 1]
             rule = rules[failing.rule]
@@ -75,4 +89,5 @@ def check_promises(plan: Plan, one: Pass, ask: Callable[[str], list[Any]], facts
                       "the only record" if count == 1 else f"the first of {count:,} records"),
             )  # fmt: skip
             made.append(Diagnostic(failing.code, failing.message, labels, failing.help))
+    if made:
         raise Failure(made)

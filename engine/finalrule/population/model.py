@@ -58,11 +58,13 @@ class Failing:
 
 @dataclass(slots=True)
 class Version:
-    """An entity's table after some passes. `carry` asks the pass that makes it for a column."""
+    """An entity's table after some passes. `failed` are its columns that say which promises are
+    broken."""
 
     name: str
     made: set[str] = field(default_factory=set)
     wanted: dict[str, None] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
     before: Version | None = None
 
     def want(self, column: str) -> None:
@@ -71,6 +73,12 @@ class Version:
             self.wanted[column] = None
             if self.before is not None and column not in self.made:
                 self.before.want(column)
+
+    def says(self, failed: Iterable[str]) -> None:
+        """The table has columns that say which promises are broken."""
+        for column in failed:
+            self.failed.append(column)
+            self.want(column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ class Packed:
 @dataclass(frozen=True)
 class Pass:
     """One query: the entity's next table. Passes of one `group` follow each other over entities of
-    one scope."""
+    one scope. Where one `follows` that right before it, of the same entity, nothing else reads what
+    that one makes, and its own table says, too, which promises that one breaks."""
 
     entity: str
     group: int
@@ -45,6 +46,7 @@ class Pass:
     query: exp.Select
     rules: tuple[str, ...]
     failing: tuple[Failing, ...]
+    follows: bool = False
 
     @cached_property
     def duckdb(self) -> str:
@@ -107,6 +109,7 @@ class _Making:
     reading: Reading
     version: Version
     results: tuple[str, ...]
+    follows: bool = False
 
 
 def compile_population(
@@ -144,7 +147,11 @@ def compile_population(
         first = bool(making) and not any(scopes[one.step.entity] for one in making)
         group += scope != last and (bool(last) or first) and stored is None
         last = scope
-        making.append(_make(model, step, group, packed, results, decided, wanted))
+        made = _make(model, step, group, packed, results, decided, wanted)
+        made.follows = bool(making) and making[-1].version is made.version.before
+        if made.follows:
+            made.version.says(making[-1].version.failed)
+        making.append(made)
     columns = _results(making)
     for entity, name in carried:
         model.latest(entity).want(name)
@@ -216,7 +223,7 @@ def _make(
         )
         reading.columns.define(f"failed_{number}", failed)
         version.made.add(f"failed_{number}")
-        version.want(f"failed_{number}")
+        version.says([f"failed_{number}"])
     version.made.update(columns)
     model.shapes.update(reading.made)
     model.versions[step.entity].append(version)
@@ -294,6 +301,7 @@ def _written(making: Sequence[_Making]) -> tuple[Pass, ...]:
                 one.reading.columns.select(names),
                 one.step.rules,
                 tuple(failing for failing, _ in one.reading.failing),
+                one.follows,
             )
         )
     return tuple(found)
