@@ -159,6 +159,8 @@ class _Run:
         for one in executions:
             idle.put(one)
         names = {part: _name(passes, part) for part in parts}
+        # Queries become text once, here: several threads would each do it, and wait for each other.
+        all(one.duckdb for one in passes)
 
         def work(part: Part) -> None:
             if self.progress.finished(names[part]) is None:
