@@ -61,6 +61,9 @@ rule rural for unit: yes_no
   cites "42 CFR 414.1305"
   clause alone: first_known(figures, stated) when alone
   clause group: figures otherwise
+rule small for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause small: first_known(stated, figures) always
 """
 
 # Where the comparison is unknown, so is the quotient, of the same two numbers.
@@ -282,6 +285,26 @@ def test_a_seed_gives_the_same_faults_and_never_more_than_there_are() -> None:
     assert said(reader.seed(5, 1)) == said(reader.seed(5, 1)) == every[:5]
     assert sorted(said(reader.seed(1000, 2))) == sorted(every)
     assert any(said(reader.seed(5, seed)) != every[:5] for seed in range(2, 6))
+
+
+@pytest.mark.parametrize(
+    ("rules", "places", "name", "many"),
+    [
+        # Asked again for what is needed, where the first that is known is not there.
+        (STATED, exp.And, "OR for AND", ""),
+        # Zero for a product, and nothing that it needs.
+        (PRODUCT, exp.Or, "AND for OR", ""),
+        # All but the total of the one submission that is used.
+        (ALONE, exp.Sum, "MAX for SUM", "(3 places)"),
+    ],
+    ids=["asked again", "product", "total of one"],
+)
+def test_what_is_left_as_it_is(rules: str, places: type[exp.Expr], name: str, many: str) -> None:
+    reader = reader_of(small(rules))
+    there = [one for pass_ in reader.plan.passes for one in pass_.query.find_all(places)]
+    assert len(there) == (4 if many else 2)
+    made = [what for what in said(reader.seed(1000, 1)) if f": {name} " in what]
+    assert [many in what for what in made] == ([True] if many else [])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from random import Random
 
 from sqlglot import exp
 
+from finalrule.core import ir
 from finalrule.evaluate.outcomes import winners
 from finalrule.population import sql
 from finalrule.population.plan import Pass, Plan
@@ -183,7 +184,7 @@ class _Sites:
                 yield from _defaults(node)
             case exp.Count(this=exp.Case()):
                 yield "condition of a count lost", _count_all
-            case exp.Sum():
+            case exp.Sum() if not self.is_of_one(node):
                 yield _MAX_FOR_SUM, _becomes(exp.Max)
             case exp.Max() if not _is_flag(node):
                 yield "MIN for MAX", _becomes(exp.Min)
@@ -209,6 +210,15 @@ class _Sites:
                 yield "another fact needed", _another_text
             case exp.Column() if re.fullmatch(r"bound_[2-9]", node.name):
                 yield "another bound", _another_bound
+
+    def is_of_one(self, node: exp.Sum) -> bool:
+        """Whether a total is over records that a rule selects of which there is one at most."""
+        each = node.this
+        when = each.args["ifs"][0].this if isinstance(each, exp.Case) else None
+        rule = self.rules.get(when.name) if isinstance(when, exp.Column) else None
+        if not isinstance(rule, ir.Select) or rule.per:
+            return False
+        return isinstance(rule.best, ir.Num) and rule.best.value == 1
 
     def comparisons(self, node: E) -> Iterator[tuple[str, _Edit]]:
         """A comparison that holds less often; of a fact with a figure in the fact's own unit also
