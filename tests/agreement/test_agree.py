@@ -80,12 +80,10 @@ def test_the_same_seed_gives_the_same_cases_in_any_number_of_processes(
 
 @pytest.mark.parametrize("place", range(len(READERS)), ids=READERS)
 def test_faults_are_found_in_every_reader(bench: Bench, place: int) -> None:
-    """All but a few: some edits change nothing that can be seen, for example what a value needs,
-    which is not read while the value is known. In SQL these few rules have 50 places."""
-    found, missed = bench.find_faults(bench.readers[place], 55, 1, nothing)
-    assert len(found) + len(missed) >= 50
-    assert len({fault.what for fault, _ in found}) == len(found)
-    assert len(missed) <= (5 if len(found) >= 50 else 3)
+    """In SQL these few rules have some 40."""
+    found, missed = bench.find_faults(bench.readers[place], 50, 1, nothing)
+    assert [fault.what for fault in missed] == []
+    assert 35 <= len({fault.what for fault, _ in found}) == len(found)
 
 
 def test_a_fault_is_given_up_after_so_many_cases(

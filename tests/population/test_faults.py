@@ -1,19 +1,41 @@
-"""Faults put into queries: of all kinds, and none where no outcome changes."""
+"""Faults put into queries: each at every place of its kind, each such that a case can show it."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 
 import pytest
+from sqlglot import exp
 
 from evaluate.small import Small, small
 from finalrule.agreement.sql import OnDuckDB, SqlReader
+from finalrule.evaluate.catalogues import open_catalogues
 from finalrule.facts.case import Case
-from finalrule.population import faults as faults_of_sql
+from finalrule.load import load_program
+from finalrule.places import policies_root
 from finalrule.population.faults import Fault
-from finalrule.population.unseen import Unseen
+
+# Two rules in one query, which compare the same fact.
+TWO = """entity unit
+fact unit.a: yes_no required
+fact unit.b: yes_no required
+fact unit.c: yes_no required
+fact unit.size: count[0..100] required
+rule level for unit: one of {low, middle, high}
+  cites "42 CFR 414.1305"
+  let at_most = size <= 10
+  let more = size <= 20 and not at_most
+  clause low: low when at_most
+  clause middle: middle when more
+  clause high: high otherwise
+rule other for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause all: yes when a and (b or c) and size <= 30
+  clause rest: no otherwise
+"""
 
 # The last clauses keep out what earlier ones have taken, once as they must and once as they need
 # not.
@@ -28,6 +50,20 @@ rule listed for unit: one of {first, second, last, never}
   clause second: second when june and not march
   clause last: last when august and not before
   clause never: never when not august and not before
+"""
+
+# What is stated counts where nothing is known from figures.
+STATED = """entity unit
+fact unit.alone: yes_no absent means no cites "42 CFR 414.1305"
+fact unit.figures: yes_no may be unknown
+fact unit.stated: yes_no may be unknown
+rule rural for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause alone: first_known(figures, stated) when alone
+  clause group: figures otherwise
+rule small for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause small: first_known(stated, figures) always
 """
 
 # Where the comparison is unknown, so is the quotient, of the same two numbers.
@@ -61,17 +97,6 @@ rule places for unit: count[0..1000]
   let kept = count(result where of_set and class is kept)
   let others = count(result where of_set and other)
   clause all: max(0, 20 + others - left - kept) always
-"""
-
-# What is stated counts where nothing is known from figures.
-STATED = """entity unit
-fact unit.alone: yes_no absent means no cites "42 CFR 414.1305"
-fact unit.figures: yes_no may be unknown
-fact unit.stated: yes_no may be unknown
-rule rural for unit: yes_no
-  cites "42 CFR 414.1305"
-  clause alone: first_known(figures, stated) when alone
-  clause group: figures otherwise
 """
 
 # What is not known of the first clause is not known of the second one either.
@@ -130,6 +155,13 @@ rule of_records for unit: points[0..1000]
 """
 
 
+def two(made: Small) -> Iterator[Case]:
+    truths = (False, True)
+    sizes = (0, 9, 10, 11, 19, 20, 21, 29, 30, 31)
+    for a, b, c, size in product(truths, truths, truths, sizes):
+        yield made.case({"a": a, "b": b, "c": c, "size": size})
+
+
 def listed(made: Small) -> Iterator[Case]:
     for march, june, august in product((False, True), repeat=3):
         yield made.case({"march": march, "june": june, "august": august})
@@ -186,71 +218,135 @@ def _submission(number: int, worth: int, further: int) -> dict[str, object]:
     return {"number": str(number), "worth": worth, "further": further, "good": good}
 
 
-def seeded(made: Small) -> tuple[SqlReader, dict[str, Fault]]:
-    program, catalogues = made.evaluator.program, made.evaluator.catalogues
-    reader = SqlReader(program, catalogues, OnDuckDB)
-    return reader, {fault.what: fault for fault in reader.seed(1000, 1)}
+def reader_of(made: Small) -> SqlReader:
+    return SqlReader(made.evaluator.program, made.evaluator.catalogues, OnDuckDB)
+
+
+def said(faults: list[Fault]) -> list[str]:
+    return [fault.what for fault in faults]
+
+
+def columns(query: exp.Select) -> dict[str, str]:
+    """What each column of a query is computed with."""
+    return {one.alias: one.this.sql() for one in query.find_all(exp.Alias)}
+
+
+def test_a_fault_is_at_every_place_of_its_kind_in_its_rule() -> None:
+    reader = reader_of(small(TWO))
+    faults = {fault.what: fault for fault in reader.seed(1000, 1)}
+    (one,) = reader.plan.passes
+    right = columns(one.query)
+
+    def changed(what: str) -> dict[str, str]:
+        made = columns(faults[what].query)
+        return {name: text for name, text in made.items() if text != right.get(name)}
+
+    assert changed("unit_1, level: < for <= (2 places): size <= 20") == {
+        "level__let_at_most": "size < 10",
+        "level__let_more": "(size < 20) AND (NOT level__let_at_most)",
+    }
+    assert changed("unit_1, other: threshold off by one (1 place): size <= 30") == {
+        "other__when_all": "a AND (b OR c) AND (size <= 29)"
+    }
+    assert faults["unit_1, level: < for <= (2 places): size <= 20"].rules == ("level",)
+
+
+def test_conditions_are_changed_in_all_of_a_query_also_one_within_another() -> None:
+    reader = reader_of(small(TWO))
+    (one,) = (fault for fault in reader.seed(1000, 1) if ": OR for AND (3 places): " in fault.what)
+    assert one.rules == ("level", "other")
+    made = columns(one.query)
+    assert made["level__let_more"] == "((size <= 20) OR (NOT level__let_at_most))"
+    assert made["other__when_all"] == "((a OR (b OR c)) OR (size <= 30))"
+
+
+def test_what_can_be_wrong_in_two_rules() -> None:
+    """Clauses that only the rest follows can be dropped; the comparisons are of a fact with a
+    figure; there is one NOT. There is one OR in the query, which alone is left as it is."""
+    faults = reader_of(small(TWO)).seed(1000, 1)
+    assert sorted(re.sub(r" \(.*", "", what) for what in said(faults)) == [
+        "unit_1, level: < for <=",
+        "unit_1, level: NOT lost",
+        "unit_1, level: branch 1 dropped",
+        "unit_1, level: branch 2 dropped",
+        "unit_1, level: threshold off by one",
+        "unit_1, level: winners 1 and 2 swapped",
+        "unit_1, other: < for <=",
+        "unit_1, other: branch 1 dropped",
+        "unit_1, other: threshold off by one",
+        "unit_1: OR for AND",
+    ]
+
+
+def test_a_seed_gives_the_same_faults_and_never_more_than_there_are() -> None:
+    reader = reader_of(small(TWO))
+    every = said(reader.seed(1000, 1))
+    assert len(every) == len(set(every)) == 10
+    assert said(reader.seed(5, 1)) == said(reader.seed(5, 1)) == every[:5]
+    assert sorted(said(reader.seed(1000, 2))) == sorted(every)
+    assert any(said(reader.seed(5, seed)) != every[:5] for seed in range(2, 6))
 
 
 @pytest.mark.parametrize(
-    ("rules", "cases", "expected"),
+    ("rules", "places", "name", "many"),
     [
-        (STATED, stated, {"rural__needs: or for and"}),
-        (LISTED, listed, {"listed__let_before: and for or"}),
-        (SHARE, shares, {"factor__truth_3: or for and"}),
-        (
-            COUNTED,
-            counted,
-            {"places__count_2: no for not known", "places__count_3: no for not known"},
-        ),
-        (PAIRED, paired, {"points__chosen: and for or"}),
-        (PRODUCT, products, {"payment__let_whole_needs: and for or"}),
-        (
-            ALONE,
-            alone,
-            {
-                "submission__sum_1: greatest for sum",
-                "submission__sum_3: greatest for sum",
-                "of_records__sum: one for nothing",
-                "of_good__met: one for nothing",
-                "of_good__sum: one for nothing",
-            },
-        ),
+        # Asked again for what is needed, where the first that is known is not there.
+        (STATED, exp.And, "OR for AND", ""),
+        # Zero for a product, and nothing that it needs.
+        (PRODUCT, exp.Or, "AND for OR", ""),
+        # All but the total of the one submission that is used.
+        (ALONE, exp.Sum, "MAX for SUM", "(3 places)"),
     ],
-    ids=["stated", "listed", "share", "counted", "paired", "product", "alone"],
+    ids=["asked again", "product", "total of one"],
 )
-def test_what_no_case_shows_is_no_fault(
-    rules: str, cases: object, expected: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of all values that facts can have, as far as they matter, none shows what is left out; and
-    all faults that are made show."""
+def test_what_is_left_as_it_is(rules: str, places: type[exp.Expr], name: str, many: str) -> None:
+    reader = reader_of(small(rules))
+    there = [one for pass_ in reader.plan.passes for one in pass_.query.find_all(places)]
+    assert len(there) == (4 if many else 2)
+    made = [what for what in said(reader.seed(1000, 1)) if f": {name} " in what]
+    assert [many in what for what in made] == ([True] if many else [])
+
+
+@pytest.mark.parametrize(
+    ("rules", "cases"),
+    [(TWO, two), (LISTED, listed), (STATED, stated), (SHARE, shares), (COUNTED, counted),
+     (PAIRED, paired), (PRODUCT, products), (ALONE, alone)],
+    ids=["two", "listed", "stated", "share", "counted", "paired", "product", "alone"],
+)  # fmt: skip
+def test_a_case_shows_each_fault(rules: str, cases: object) -> None:
+    """Of all values that facts can have, as far as they matter: no fault is made where none does,
+    such as of what a product needs or what is asked again."""
     made = small(rules)
-    reader, faults = seeded(made)
-    for name in (
-        "holds_anyway",
-        "has_twin",
-        "of_known",
-        "decides_as_before",
-        "is_known",
-        "is_nothing_times",
-        "is_of_one",
-        "is_default",
-    ):
-        monkeypatch.setattr(Unseen, name, lambda *_: False)
-    monkeypatch.setattr(faults_of_sql, "asks_again", lambda *_: False)
-    _, all_ = seeded(made)
-    left_out = [
-        fault
-        for what, fault in all_.items()
-        if what not in faults
-        and re.search(
-            ": (or for and|and for or|not lost|no for not known|another fact|greatest|one for)",
-            what,
-        )
-    ]
-    said = {fault.what.partition(", ")[2].rpartition(": ")[0] for fault in left_out}
-    assert expected <= said
+    reader = reader_of(made)
+    faults = reader.seed(1000, 1)
     every = list(cases(made))  # type: ignore[operator]
-    assert reader.find(left_out, every, made.evaluator.evaluate, lambda _: None) == {}
-    found = reader.find(list(faults.values()), every, made.evaluator.evaluate, lambda _: None)
-    assert sorted(set(faults) - set(found)) == []
+    found = reader.find(faults, every, made.evaluator.evaluate, lambda _: None)
+    assert sorted(set(said(faults)) - set(found)) == []
+
+
+def test_faults_of_a_policy_are_of_all_kinds_and_duckdb_takes_each() -> None:
+    """What the engine itself refuses would be found without comparing anything."""
+    program = load_program("2020-final")
+    reader = SqlReader(program, open_catalogues(program, policies_root()), OnDuckDB)
+    faults = reader.seed(60, 1)
+    kinds = Counter(
+        re.sub(r"[0-9]+", "N", fault.what.partition(": ")[2].partition(" (")[0]) for fault in faults
+    )
+    assert sorted(kinds) == sorted(
+        """+ for -|- for +|< for <=|> for >=|AND for OR|GREATEST for LEAST|LEAST for GREATEST
+        |MAX for MIN|MAX for SUM|MIN for MAX|NOT lost|OR for AND|another bound|another fact needed
+        |another member|branch N dropped|condition of a count lost|half lost in rounding
+        |no for not known|no for what may be|one for nothing|order turned|partition by less
+        |threshold off by one|unit ten times|winners N and N swapped"""
+        .replace("\n        ", "").split("|")
+    )  # fmt: skip
+    assert max(kinds.values()) <= 3
+    engine = reader.engine
+    assert isinstance(engine, OnDuckDB)
+    engine.run([])
+    for fault in faults:
+        engine.connection.execute(f"EXPLAIN {_sql(fault)}")
+
+
+def _sql(fault: Fault) -> str:
+    return fault.query.sql(dialect="duckdb")

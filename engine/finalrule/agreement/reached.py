@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from finalrule.agreement.bench import Agreement
+from finalrule.agreement.too_small import TOO_SMALL
 from finalrule.core import ir
 from finalrule.evaluate.outcomes import winners
 from finalrule.runtime.reachable import unreachable
-
-# What generated cases are too small for, by rule and winner, with the reason.
-TOO_SMALL: Mapping[tuple[str, str], str] = {
-    ("additional_scaling_factor", "funds"): (
-        "it takes more than 50 TIN/NPIs with $100,000,000 each, and a case has a few"
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from finalrule.agreement.bench import BATCHES, Agreement, Bench
 from finalrule.agreement.durable import DurableReader
 from finalrule.agreement.events import TOLD, EventsReader, track_of
 from finalrule.agreement.processes import agree as run_cases
-from finalrule.agreement.reached import TOO_SMALL, Unreached, unreached
+from finalrule.agreement.reached import Unreached, unreached
 from finalrule.agreement.readers import Fault, Reader
 from finalrule.agreement.sql import SqlReader
+from finalrule.agreement.too_small import TOO_SMALL
 from finalrule.core import ir
+from finalrule.diagnostics import Diagnostic, Failure
 from finalrule.evaluate.outcomes import winners
 from finalrule.load import load_program
 from finalrule.places import policies_root
@@ -25,6 +27,8 @@ from finalrule.population import spark
 from finalrule.runtime import durable
 from finalrule.runtime.reachable import unreachable
 
+# The readers that faults are put into; the others run what one of these does.
+_FAULTY = ("durable", "duckdb")
 # Of each reader the faults that were found, with the number of cases it took, and those that were
 # not.
 _Faults = dict[str, tuple[list[tuple[Fault, int]], list[Fault]]]
@@ -47,7 +51,7 @@ def _names(context: click.Context, option: click.Parameter, text: str) -> tuple[
 )  # fmt: skip
 @click.option(
     "--faults", type=click.IntRange(0), default=0,
-    help="Put so many faults into each reader, one at a time; all must be found.",
+    help="Put so many faults into durable and duckdb, one at a time; all must be found.",
 )  # fmt: skip
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
@@ -78,6 +82,8 @@ def agree(
       1  two differ, a rule broke its promise, a clause never won, or a fault was not found
       2  the policy has errors, or a reader is not there
     """
+    if faults and not set(readers) & set(_FAULTY):
+        raise _no_faults(readers)
     _stop_without(readers)
     program = load_program(policy)
     if readers == ("events",):
@@ -119,6 +125,15 @@ def _stop_without(readers: Sequence[str]) -> None:
             without = f" (without it: --readers {others})" if others else ""
             click.echo(f"error: {why_not}{without}", err=True)
             sys.exit(2)
+
+
+def _no_faults(readers: Sequence[str]) -> Failure:
+    """The error where faults are asked for of readers that have none of their own."""
+    return Failure([Diagnostic(
+        "no-faults",
+        f"--faults puts faults into durable and duckdb, not into {' or '.join(readers)}",
+        help=f"name one of those too, for example --readers duckdb,{','.join(readers)}",
+    )])  # fmt: skip
 
 
 @contextmanager

@@ -1,14 +1,14 @@
 """Faults put into compiled queries on purpose: what does not find them would not find a real one.
 
-Each fault is one change of one query's tree, of a kind that people who write SQL make, where it can
-change an outcome: not in what guards a promise that is held, not in a condition that only lets in
-what an earlier one has taken, and not where `unseen` shows that no outcome changes.
+A compiler is wrong wherever it writes the same construct. So a fault is one kind of change, of
+those that people who write SQL make, at every place of its kind among the columns of one rule (or
+of one joined query) in a pass's query; a few kinds are changed in all of the query.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -18,18 +18,27 @@ from sqlglot import exp
 from finalrule.core import ir
 from finalrule.evaluate.outcomes import winners
 from finalrule.population import sql
-from finalrule.population.plan import Pass, Plan, follows
+from finalrule.population.plan import Pass, Plan
 from finalrule.population.sql import E
-from finalrule.population.unseen import Unseen, asks_again
 
 # Changes a node of a query of its own.
 _Edit = Callable[[E], None]
 
+# Kinds of which a single place often shows in no outcome, so that they are changed in all of a
+# query where that has several: a condition that only keeps out what an earlier one has taken, what
+# is not known together with something else, a total of what one record has at most or that is read
+# only where there are records, a number that is zero under the policy.
+_OR_FOR_AND, _AND_FOR_OR, _NO_FOR_UNKNOWN = "OR for AND", "AND for OR", "no for not known"
+_MAX_FOR_SUM, _ONE_FOR_NOTHING, _TEN_TIMES = "MAX for SUM", "one for nothing", "unit ten times"
+_WIDE = frozenset(
+    {_OR_FOR_AND, _AND_FOR_OR, _NO_FOR_UNKNOWN, _MAX_FOR_SUM, _ONE_FOR_NOTHING, _TEN_TIMES}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One pass's query, by its place among the passes, with one thing wrong; `what` says what, and
-    `rules` are those that it can make wrong."""
+    """One pass's query, by its place among the passes, with one thing wrong; `what` says what,
+    in how many places, and the first of these, `rules` are those that it can make wrong."""
 
     place: int
     query: exp.Select
@@ -39,219 +48,203 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """A node of a query, by its number in walking the query, and what is done to it."""
+    """A node of a query, by its number in walking the query, what it helps to compute, and what is
+    done to it."""
 
-    place: int
     node: int
     column: str
-    what: str
     edit: _Edit
+
+
+@dataclass(slots=True)
+class _Change:
+    """One kind of change in a pass, by its place among the passes; `scope` is the rule or the
+    joined query, nothing for all of the query."""
+
+    place: int
+    scope: str
+    name: str
+    sites: list[_Site]
+
+    @property
+    def kind(self) -> str:
+        """One that differs only in a number is of the same kind."""
+        return re.sub(r"[0-9]+", "", self.name)
 
 
 def seed_faults(
     plan: Plan, count: int, seed: int, never: Mapping[str, Collection[str]]
 ) -> list[Fault]:
-    """So many faults in different places, of all kinds and in all passes alike as far as there are;
-    fewer where there are no more. `never` names what cannot decide a rule, by rule."""
+    """So many faults, of all kinds and in all passes alike as far as there are; fewer where there
+    are no more. `never` names what cannot decide a rule, by rule."""
     random = Random(seed)
-    kinds: dict[str, list[_Site]] = {}
+    kinds: dict[str, list[_Change]] = {}
     for place, one in enumerate(plan.passes):
-        for name, site in _Sites(plan, place, one, never).found():
-            kinds.setdefault(name, []).append(site)
-    for sites in kinds.values():
-        random.shuffle(sites)
+        for change in _changes(plan, place, one, never):
+            kinds.setdefault(change.kind, []).append(change)
+    for changes in kinds.values():
+        random.shuffle(changes)
     names = sorted(kinds)
     random.shuffle(names)
-    taken: set[tuple[int, int]] = set()
     often: dict[int, int] = {}
     found: list[Fault] = []
     while len(found) < count and any(kinds.values()):
         for name in names:
-            free = [site for site in kinds[name] if (site.place, site.node) not in taken]
-            kinds[name] = free
-            if free and len(found) < count:
-                site = min(free, key=lambda one: often.get(one.place, 0))
-                taken.add((site.place, site.node))
-                often[site.place] = often.get(site.place, 0) + 1
-                found.append(_made(plan.passes[site.place], site))
+            if kinds[name] and len(found) < count:
+                change = min(kinds[name], key=lambda one: often.get(one.place, 0))
+                kinds[name].remove(change)
+                often[change.place] = often.get(change.place, 0) + 1
+                found.append(_made(plan.passes[change.place], change))
     return found
 
 
-def _made(one: Pass, site: _Site) -> Fault:
+def _changes(
+    plan: Plan, place: int, one: Pass, never: Mapping[str, Collection[str]]
+) -> list[_Change]:
+    """All that can be done wrong in a query."""
+    sites = _Sites(plan, never)
+    found: dict[tuple[str, str], _Change] = {}
+    for number, node in enumerate(one.query.walk()):
+        column = _column(node)
+        # What guards a promise shows only where that is broken; what packs what decided is wrong
+        # in every row.
+        if column is None or re.match(r"failed_|by_|.*__held(_\d+)?$", column):
+            continue
+        for name, edit in sites.edits(node, column):
+            scope = "" if name in _WIDE else _scope(node, column)
+            change = found.setdefault((scope, name), _Change(place, scope, name, []))
+            change.sites.append(_Site(number, column, edit))
+    return [change for change in found.values() if change.scope or len(change.sites) > 1]
+
+
+def _made(one: Pass, change: _Change) -> Fault:
+    """The query with a change. Nodes are walked from above: from the last to the first, what
+    stands in another one is changed before that."""
     query = one.query.copy()
-    node = list(query.walk())[site.node]
-    read = [site.column, *(part.name for part in node.find_all(exp.Column))]
-    rules = _made_wrong(one, read if re.match(r"by_", site.column) else read[:1])
-    site.edit(node)
-    return Fault(site.place, query, f"{one.target}, {site.column}: {site.what}", rules)
+    nodes = list(query.walk())
+    first = _text(nodes[change.sites[0].node])
+    for site in reversed(change.sites):
+        site.edit(nodes[site.node])
+    many = len(change.sites)
+    scope = f"{one.target}, {change.scope}" if change.scope else one.target
+    what = f"{scope}: {change.name} ({many} {'place' if many == 1 else 'places'}): {first}"
+    return Fault(change.place, query, what, _made_wrong(one, change))
 
 
-def _made_wrong(one: Pass, columns: Sequence[str]) -> tuple[str, ...]:
-    """The rules of a pass that a fault in columns makes wrong: whose these are, or what is computed
+def _made_wrong(one: Pass, change: _Change) -> tuple[str, ...]:
+    """The rules of a pass that a change makes wrong: whose columns these are, or what is computed
     of them; all of the pass where that cannot be told."""
-    owners = {name.partition("__")[0] for name in columns}
-    if owned := tuple(rule for rule in one.rules if rule in owners):
-        return owned
+    columns = dict.fromkeys(site.column for site in change.sites)
+    wrong = {name.partition("__")[0] for name in columns}
     used: dict[str, set[str]] = {}
     for alias in one.query.find_all(exp.Alias):
         for part in alias.this.find_all(exp.Column):
             used.setdefault(part.name, set()).add(alias.alias)
-    found, todo = set(columns), list(columns)
+    found = set(columns)
+    todo = [name for name in columns if name.partition("__")[0] not in one.rules]
     while todo:
         for name in used.get(todo.pop(), set()) - found:
             found.add(name)
+            wrong.add(name.partition("__")[0])
             if name.partition("__")[0] not in one.rules:
                 todo.append(name)
-    wrong = {name.partition("__")[0] for name in found}
     return tuple(rule for rule in one.rules if rule in wrong) or one.rules
 
 
 class _Sites:
-    """What can be done wrong in one query."""
+    """What can be done wrong at a node."""
 
-    def __init__(
-        self, plan: Plan, place: int, one: Pass, never: Mapping[str, Collection[str]]
-    ) -> None:
-        self.plan, self.place, self.pass_, self.never = plan, place, one, never
+    def __init__(self, plan: Plan, never: Mapping[str, Collection[str]]) -> None:
+        self.never = never
         self.rules = {rule.name: rule for rule in plan.program.rules}
         facts = plan.program.facts
         self.enumerated = {
             fact.name: fact.type.members for fact in facts if hasattr(fact.type, "members")
         }
-        known = {
-            (self.rules[name].entity, column)
-            for (name, _), shape in plan.shapes.items()
-            if not shape.unknown
-            for column in shape.columns
-        }
-        self.unseen = Unseen(plan.program, one.entity, one.query, known)
         self.numbers = {fact.name for fact in facts if hasattr(fact.type, "scale")}
 
-    def found(self) -> Iterator[tuple[str, _Site]]:
-        """Kind and site of each; one that differs only in a number is of the same kind."""
-        for number, node in enumerate(self.pass_.query.walk()):
-            column = _column(node)
-            if column is None or re.match(r"failed_|.*__held(_\d+)?$", column):
-                continue
-            for name, edit in self.edits(node, column):
-                kind = re.sub(r"[0-9]+", "", name)
-                yield kind, _Site(self.place, number, column, f"{name}: {_text(node)}", edit)
-
     def edits(self, node: E, column: str) -> Iterator[tuple[str, _Edit]]:
-        rule = self.rules.get(column.partition("__")[0])
+        """What can be done wrong at a node of a column, by name."""
         match node:
-            case exp.LTE() | exp.GTE() if self.narrows(node, rule):
-                strict = exp.LT if isinstance(node, exp.LTE) else exp.GT
-                yield "equal left out", _becomes(strict)
-                if self.threshold(node):
-                    yield "threshold off by one", _stricter
-            case exp.LT() | exp.GT() if self.narrows(node, rule) and self.threshold(node):
-                yield "threshold off by one", _stricter
-            case exp.And() if not isinstance(rule, ir.Curve | ir.Table):
-                if not self.is_unseen(node, rule, column, exp.Or):
-                    yield "or for and", _joins(exp.Or)
+            case exp.LTE() | exp.GTE() | exp.LT() | exp.GT():
+                yield from self.comparisons(node)
+            case exp.And() if not _asks_again(node):
+                yield _OR_FOR_AND, _joins(exp.Or)
             case exp.Or() if not _is_zero_times(node):
-                nothing = self.unseen.is_nothing_times(rule, column, node)
-                if not nothing and not self.is_unseen(node, rule, column, exp.And):
-                    yield "and for or", _joins(exp.And)
-            case exp.Not() if not isinstance(node.this, exp.Is):
-                if not self.unseen.decides_as_before(rule, column, node, node.this):
-                    yield "not lost", _keep_operand
+                yield _AND_FOR_OR, _joins(exp.And)
+            case exp.Not():
+                yield "NOT lost", _keep_first
             case exp.EQ(this=exp.Column() as left, expression=exp.Literal()) if (
-                left.name in self.enumerated and column != "position"
+                left.name in self.enumerated
             ):
                 yield "another member", _another_member(len(self.enumerated[left.name]))
             case exp.Case():
-                yield from self.cases(node, column, rule)
+                yield from self.cases(node, column)
             case exp.Coalesce():
-                if not self.unseen.is_default(rule, column, node):
-                    yield from _defaults(node)
-            case exp.Count(this=exp.Case() as each):
-                if not each.args["ifs"][0].this.find(exp.Null):
-                    yield "condition of a count lost", _count_all
-            case exp.Sum() if not self.unseen.is_of_one(node):
-                yield "greatest for sum", _becomes(exp.Max)
+                yield from _defaults(node)
+            case exp.Count(this=exp.Case()):
+                yield "condition of a count lost", _count_all
+            case exp.Sum() if not self.is_of_one(node):
+                yield _MAX_FOR_SUM, _becomes(exp.Max)
             case exp.Max() if not _is_flag(node):
-                yield "least for greatest", _becomes(exp.Min)
+                yield "MIN for MAX", _becomes(exp.Min)
             case exp.Min():
-                yield "greatest for least", _becomes(exp.Max)
-            case exp.Add() if self.is_number(column):
-                yield (
-                    ("half lost in rounding", _keep_left)
-                    if _is_half(node)
-                    else ("minus for plus", _becomes(exp.Sub))
-                )
-            case exp.Sub() if self.is_number(column):
-                yield "plus for minus", _becomes(exp.Add)
-            case exp.Mul(expression=exp.Literal() as factor) if (
-                not column.startswith("by_") and int(factor.name) % 10 == 0
-            ):
-                yield "unit ten times", _ten_times
-            case exp.Greatest() | exp.Least() if not any(
-                isinstance(part, exp.Literal) and part.name == "1" for part in node.expressions
-            ):
-                other = exp.Least if isinstance(node, exp.Greatest) else exp.Greatest
-                yield "other end", _becomes(other)
-            case exp.Ordered() if not _is_same_in_group(node):
+                yield "MAX for MIN", _becomes(exp.Max)
+            case exp.Add() if _is_half(node):
+                yield "half lost in rounding", _keep_first
+            case exp.Add():
+                yield "- for +", _becomes(exp.Sub)
+            case exp.Sub():
+                yield "+ for -", _becomes(exp.Add)
+            case exp.Mul(expression=exp.Literal() as factor) if int(factor.name) % 10 == 0:
+                yield _TEN_TIMES, _ten_times
+            case exp.Greatest():
+                yield "LEAST for GREATEST", _becomes(exp.Least)
+            case exp.Least():
+                yield "GREATEST for LEAST", _becomes(exp.Greatest)
+            case exp.Ordered():
                 yield "order turned", _turn
             case exp.Window() if node.args.get("partition_by"):
                 yield "partition by less", _partition_by_less
             case exp.Literal(is_string=True) if isinstance(node.parent, exp.Array):
-                if not self.unseen.of_known(rule, column, node):
-                    yield "another fact needed", _another_text
+                yield "another fact needed", _another_text
             case exp.Column() if re.fullmatch(r"bound_[2-9]", node.name):
                 yield "another bound", _another_bound
 
-    def is_unseen(self, node: E, rule: ir.AnyRule | None, column: str, other: type[E]) -> bool:
-        """Whether no outcome changes where a condition's parts are joined otherwise."""
-        unseen = self.unseen
-        joined = other(this=node.this.copy(), expression=node.expression.copy())
-        return (
-            unseen.decides_as_before(rule, column, node, joined)
-            or (isinstance(node.parent, exp.Alias) and unseen.holds_anyway(rule, column))
-            or asks_again(node, column)
-            or (column.endswith("_needs") and unseen.of_known(rule, column, node))
-        )
+    def is_of_one(self, node: exp.Sum) -> bool:
+        """Whether a total is over records that a rule selects of which there is one at most."""
+        each = node.this
+        when = each.args["ifs"][0].this if isinstance(each, exp.Case) else None
+        rule = self.rules.get(when.name) if isinstance(when, exp.Column) else None
+        if not isinstance(rule, ir.Select) or rule.per:
+            return False
+        return isinstance(rule.best, ir.Num) and rule.best.value == 1
 
-    def is_number(self, column: str) -> bool:
-        """Whether a column is part of a number's calculation, not of what decided."""
-        return not re.match(r"by_|.*__(rows|held|truth|upper|best)(_\d+)?$", column)
-
-    def narrows(self, node: E, rule: ir.AnyRule | None) -> bool:
-        """Whether a comparison that holds less often changes something: where its value is in fact
-        compared, and of pieces and rows that follow each other only at the upper end."""
-        if isinstance(rule, ir.Curve | ir.Table):
-            return isinstance(node, exp.LTE | exp.LT)
-        return node.find_ancestor(exp.Having) is None and not _is_sign(node)
-
-    def threshold(self, node: E) -> bool:
-        """Whether a fact is compared with a figure in the fact's own unit."""
+    def comparisons(self, node: E) -> Iterator[tuple[str, _Edit]]:
+        """A comparison that holds less often; of a fact with a figure in the fact's own unit also
+        by one unit. Not where a number is asked for its sign: that of the least one is lost in
+        rounding anyway."""
+        if _is_sign(node):
+            return
+        if isinstance(node, exp.LTE):
+            yield "< for <=", _becomes(exp.LT)
+        elif isinstance(node, exp.GTE):
+            yield "> for >=", _becomes(exp.GT)
         left, right = node.this, node.expression
         name = left.name.rpartition("__")[2] if isinstance(left, exp.Column) else ""
-        return name in self.numbers and isinstance(right, exp.Literal | exp.Neg)
+        if name in self.numbers and isinstance(right, exp.Literal | exp.Neg):
+            yield "threshold off by one", _stricter
 
-    def is_known_anyway(
-        self, node: E, unknown: Sequence[E], rule: ir.AnyRule | None, column: str
-    ) -> bool:
-        """Whether no outcome changes where what is not known is taken for no: it is always known,
-        or something else is not known either."""
-        unseen = self.unseen
-        never = all(isinstance(one, exp.Is) and unseen.is_known(one.this) for one in unknown)
-        twin = re.fullmatch(r".*__count(_\d+)?", column) and unseen.has_twin(rule, column)
-        return never or bool(twin) or unseen.of_known(rule, column, node)
-
-    def cases(
-        self, node: exp.Case, column: str, rule: ir.AnyRule | None
-    ) -> Iterator[tuple[str, _Edit]]:
+    def cases(self, node: exp.Case, column: str) -> Iterator[tuple[str, _Edit]]:
+        """What is not known taken for no; a branch of what decides dropped, or two mixed up."""
         branches = node.args["ifs"]
-        again = column.endswith("__by") and rule is not None and follows(rule)
-        unknown = [one.this for one in branches if isinstance(one.args["true"], exp.Null)]
-        if unknown and not again and not self.is_known_anyway(node, unknown, rule, column):
-            yield "no for not known", _null_to_no
+        numbers = [one.args["true"] for one in branches]
+        if any(isinstance(one, exp.Null) for one in numbers):
+            yield _NO_FOR_UNKNOWN, _null_to_no
+        rule = self.rules.get(column.partition("__")[0])
         if rule is None or not re.match(r".*__chosen(_\d+)?$", column):
             return
         names = winners(rule)
-        numbers = [one.args["true"] for one in branches]
         can = [
             place
             for place, number in enumerate(numbers)
@@ -286,9 +279,24 @@ def _column(node: E) -> str | None:
     return None
 
 
+def _scope(node: E, column: str) -> str:
+    """The rule that a column belongs to; in a query that is joined, the rule or the entity after
+    which that is called."""
+    joined: E | None = node.find_ancestor(exp.Join)
+    while joined is not None:
+        column, joined = joined.this.alias_or_name, joined.find_ancestor(exp.Join)
+    return column.partition("__")[0]
+
+
 def _text(node: E) -> str:
     written = node.sql(dialect="duckdb")
     return written if len(written) <= 100 else f"{written[:97]}..."
+
+
+def _asks_again(node: exp.And) -> bool:
+    """Whether it is asked if several things are all not known, as is asked for what is needed: that
+    is read where the first known of these is not there, which says the same."""
+    return all(isinstance(part, exp.Is) for part in node.flatten())
 
 
 def _is_sign(node: E) -> bool:
@@ -306,24 +314,15 @@ def _is_half(node: exp.Add) -> bool:
 
 def _is_zero_times(node: exp.Or) -> bool:
     """Whether it is asked if one of two factors is zero: their product is zero then, unless the
-    other one is not known."""
+    other one is not known. The same of what the product needs, which is read only where it is not
+    known."""
     inside = node.parent
-    return isinstance(inside, exp.If) and inside.args["true"].name == "0"
-
-
-def _is_same_in_group(node: exp.Ordered) -> bool:
-    """Whether all that are ranked together have the same value."""
-    window = node.find_ancestor(exp.Window)
-    columns = {part.name for part in (window.args.get("partition_by") or ())} if window else set()
-    return node.this.name in columns
+    return isinstance(inside, exp.If) and inside.args["true"] in (sql.number(0), sql.no_texts())
 
 
 def _is_flag(node: exp.Max) -> bool:
-    """Whether all that the greatest is taken of is 1, or the same in all records of a group."""
-    above = node.parent
-    return node.find_ancestor(exp.Having) is not None or (
-        isinstance(above, exp.Alias) and above.alias == "undetermined"
-    )
+    """Whether all that the greatest is taken of is 1."""
+    return isinstance(node.parent, exp.Alias) and node.parent.alias == "undetermined"
 
 
 # --- what is done wrong --------------------------------------------------------------------------
@@ -353,11 +352,7 @@ def _stricter(node: E) -> None:
     right.replace(sql.number(value + (1 if up else -1)))
 
 
-def _keep_operand(node: E) -> None:
-    node.replace(node.this)
-
-
-def _keep_left(node: E) -> None:
+def _keep_first(node: E) -> None:
     node.replace(node.this)
 
 
@@ -378,7 +373,7 @@ def _defaults(node: E) -> Iterator[tuple[str, _Edit]]:
         and isinstance(node.parent, exp.Cast) and isinstance(node.this, exp.Column)
         and "__" in node.this.name and not node.this.name.endswith("__chosen")
     ):  # fmt: skip
-        yield "one for nothing", lambda one: one.expressions[-1].replace(sql.number(1))
+        yield _ONE_FOR_NOTHING, lambda one: one.expressions[-1].replace(sql.number(1))
 
 
 def _count_all(node: E) -> None:

@@ -284,10 +284,10 @@ def _table(reading: Reading, rule: ir.Table) -> None:
     may_be_open = bool(unknown)
     if inside is not None:
         may_be_open = may_be_open or inside.unknown
-        outside = sql.number(len(rule.rows) + 1)
-        by = sql.case(
-            [(inside.tree, by), (sql.is_null(inside.tree), sql.null())], outside
-        )  # fmt: skip
+        branches = [(inside.tree, by)]
+        if inside.unknown:
+            branches.append((sql.is_null(inside.tree), sql.null()))
+        by = sql.case(branches, sql.number(len(rule.rows) + 1))
     by = reading.name(by, "chosen")
     needs = None
     if may_be_open and reading.with_needs:
