@@ -3,8 +3,6 @@ expert writes by hand for the final scores alone (yardstick.py), over the same t
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bench.spent import Spent, spent
 from bench.yardstick import final_scores
 from finalrule.load import load_program
 from finalrule.report.summary import summarize
@@ -45,14 +44,10 @@ def unit_scores(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
             )
 
 
-def measured(tables: Path, out: Path) -> tuple[float, float]:
-    """Seconds and peak memory (GB) of a run in a process of its own."""
-    arguments = ["run", "--policy", POLICY, "--facts", str(tables), "--out", str(out)]
-    start = time.perf_counter()
-    with subprocess.Popen([sys.executable, "-m", "finalrule", *arguments]) as process:
-        _, status, used = os.wait4(process.pid, 0)
-    assert status == 0
-    return time.perf_counter() - start, used.ru_maxrss / 1e6
+def measured(tables: Path, out: Path) -> Spent:
+    """A run in a process of its own."""
+    return spent(sys.executable, "-m", "finalrule", "run", "--policy", POLICY,
+                 "--facts", str(tables), "--out", str(out))  # fmt: skip
 
 
 def test_a_nation(nation: Path, tmp_path: Path) -> None:
@@ -61,7 +56,7 @@ def test_a_nation(nation: Path, tmp_path: Path) -> None:
     final_scores(by_hand, nation)
     base = time.perf_counter() - start
     out = tmp_path / "run"
-    seconds, memory = measured(nation, out)
+    run = measured(nation, out)
     unit_scores(by_hand, out)
     units, missing, different, far = by_hand.execute(
         """SELECT count(*), count(*) FILTER (WHERE ours.tin IS NULL AND ours.entity_id IS NULL
@@ -72,8 +67,9 @@ def test_a_nation(nation: Path, tmp_path: Path) -> None:
            ON (ours.tin, ours.npi, ours.entity_id)
              IS NOT DISTINCT FROM (by_hand.tin, by_hand.npi, by_hand.entity_id)"""
     ).fetchall()[0]
-    print(f"\na run, read, checked, scored and explained: {seconds:.1f} s and {memory:.1f} GB, "
-          f"{seconds / base:.2f} x the query by hand, in doubles, of final scores alone "
+    print(f"\na run, read, checked, scored and explained: {run.seconds:.1f} s "
+          f"({run.cpu:.1f} s of CPU) and {run.memory / 1e3:.1f} GB, "
+          f"{run.seconds / base:.2f} x the query by hand, in doubles, of final scores alone "
           f"({base:.1f} s); of {units:,} final scores {different:,} differ, "
           f"{far:,} by more than .01")  # fmt: skip
     assert missing == far == 0
@@ -85,15 +81,14 @@ def test_a_nation(nation: Path, tmp_path: Path) -> None:
         summarize(connection, GROUPS, found.manifest, grouped=True)
         again = time.perf_counter() - start
     print(f"a changed performance threshold, {len(found.rules)} of {found.of_rules} rules again, "
-          f"and the new summary: {again:.1f} s, {again / seconds:.3f} x the run")  # fmt: skip
-    assert again < seconds / 4
+          f"and the new summary: {again:.1f} s, {again / run.seconds:.3f} x the run")  # fmt: skip
+    assert again < run.seconds / 4
 
 
 def test_twice_the_nation(nation: Path, tmp_path: Path) -> None:
     twice = tmp_path / "tables"
     make_nation(load_program(POLICY), 2 * CLINICIANS, 2, twice, THREADS)
-    once, _ = measured(nation, tmp_path / "once")
-    seconds, memory = measured(twice, tmp_path / "twice")
-    print(f"\ntwice the nation: {seconds:.1f} s and {memory:.1f} GB, "
-          f"{seconds / once:.2f} x the nation ({once:.1f} s)")  # fmt: skip
-    assert seconds < 3 * once
+    once, both = measured(nation, tmp_path / "once"), measured(twice, tmp_path / "twice")
+    print(f"\ntwice the nation: {both.seconds:.1f} s and {both.memory / 1e3:.1f} GB, "
+          f"{both.seconds / once.seconds:.2f} x the nation ({once.seconds:.1f} s)")  # fmt: skip
+    assert both.seconds < 3 * once.seconds

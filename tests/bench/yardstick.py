@@ -27,9 +27,24 @@ SELECT unit_key(tin, npi, entity) AS u, bool_or(eligible_clinicians <= 15) AS sm
 FROM segments LEFT JOIN entity USING (entity_id)
 GROUP BY u;
 
+-- QPs and Partial QPs of payment year 2022 (42 CFR 414.1430): at least 50 or 40 percent of
+-- payments, or 35 or 25 percent of patients, at a date from the first on which one is listed.
+CREATE TEMP TABLE determined AS
+WITH shares AS (
+  SELECT unit, CASE snapshot WHEN 'march_31' THEN 1 WHEN 'june_30' THEN 2 ELSE 3 END AS number,
+    given_attributed_payments / given_eligible_payments AS payments,
+    given_attributed_patients / given_eligible_patients AS patients
+  FROM qp_snapshots)
+SELECT npi, CASE WHEN bool_or(payments >= .50 OR patients >= .35) THEN 'qp'
+    WHEN bool_or(payments >= .40 OR patients >= .25) THEN 'partial_qp' ELSE 'neither' END AS status
+FROM qp_participations JOIN shares USING (unit)
+WHERE number >= CASE WHEN listed_march_31 THEN 1 WHEN listed_june_30 THEN 2 ELSE 3 END
+GROUP BY npi;
+
 -- Statuses of a clinician; a group has those of more than three quarters, or of all.
 CREATE TEMP TABLE person AS
-SELECT tin, npi, in_rural_area AS rural, in_hpsa AS hpsa, stated_non_patient_facing AS npf,
+SELECT tin, npi, coalesce(qp_status, status) AS standing, in_rural_area AS rural, in_hpsa AS hpsa,
+  stated_non_patient_facing AS npf,
   stated_hospital_based AS hospital, stated_asc_based AS asc_based,
   stated_facility_based AND NOT established_in_second_segment AS facility,
   clinician_type IN ('physical_therapist', 'occupational_therapist', 'clinical_psychologist',
@@ -37,11 +52,11 @@ SELECT tin, npi, in_rural_area AS rural, in_hpsa AS hpsa, stated_non_patient_fac
     'physician_assistant', 'clinical_nurse_specialist', 'certified_registered_nurse_anesthetist')
     AS excepted_type,
   (excepted_type OR clinician_type = 'physician')
-    AND NOT (year(first_enrolled) = 2020 AND NOT previously_billed) AND qp_status <> 'qp'
-    AND NOT (qp_status = 'partial_qp' AND NOT partial_qp_elects_mips
-      AND partial_qp_through_this_tin)
+    AND NOT (year(first_enrolled) = 2020 AND NOT previously_billed) AND standing <> 'qp'
+    AND NOT (standing = 'partial_qp' AND NOT coalesce(partial_qp_elects_mips, elects_mips, false)
+      AND coalesce(partial_qp_through_this_tin, true))
     AND NOT in_exempt_apm_entity AS eligible
-FROM clinicians;
+FROM clinicians LEFT JOIN determined USING (npi) LEFT JOIN eligible_clinicians USING (npi);
 
 CREATE TEMP TABLE roster AS
 WITH member AS (
