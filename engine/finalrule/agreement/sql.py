@@ -29,10 +29,10 @@ from finalrule.evaluate.scalar import Evaluation
 from finalrule.facts.case import Case
 from finalrule.population.decode import Decoder
 from finalrule.population.dimensions import catalogue_rows
-from finalrule.population.duckdb import failed_column, load_catalogues
+from finalrule.population.duckdb import load_catalogues
 from finalrule.population.faults import Fault, seed_faults
 from finalrule.population.model import Failing
-from finalrule.population.plan import Pass, Plan, compile_population
+from finalrule.population.plan import Pass, Plan, compile_population, failed_column
 from finalrule.population.spark import SparkRunner, errors, session
 from finalrule.runtime.compare import DIFFERENCE
 from finalrule.runtime.reachable import unreachable

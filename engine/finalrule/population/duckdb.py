@@ -9,7 +9,7 @@ import duckdb
 
 from finalrule.diagnostics import Diagnostic, Failure, Label, Pointer
 from finalrule.population.dimensions import Rows
-from finalrule.population.plan import Pass, Plan
+from finalrule.population.plan import Pass, Plan, failed_column
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -33,12 +33,14 @@ def run_passes(
     note: Callable[[Pass], None] = lambda one: None,
     keep: Collection[str] | None = None,
     facts: str = "",
+    made: Callable[[str], None] = lambda table: None,
 ) -> None:
     """Run passes, each over the tables that earlier ones left. Those that follow each other are one
     statement, and only the last of them leaves a table. Where `keep` names tables, others are
-    dropped as soon as no pass reads them any more. Raises Failure where a rule does not hold what
-    it promises; `facts` says then where the entities' tables are."""
-    made: set[str] = set()
+    dropped as soon as no pass reads them any more; `made` is told of each table before. Raises
+    Failure where a rule does not hold what it promises; `facts` says then where the entities'
+    tables are."""
+    there: set[str] = set()
     first = 0
     for last, one in enumerate(passes, 1):
         note(one)
@@ -53,18 +55,14 @@ def run_passes(
             if each.failing:
                 failed = failed_column(each.target)
                 connection.execute(f"ALTER TABLE {one.target} DROP COLUMN {failed}")
-        made.add(one.target)
+        made(one.target)
+        there.add(one.target)
         if keep is not None:
-            unread = made - plan.reads(passes[last:]) - set(keep)
+            unread = there - plan.reads(passes[last:]) - set(keep)
             for table in sorted(unread):
                 connection.execute(f"DROP TABLE {table}")
-            made -= unread
+            there -= unread
         first = last
-
-
-def failed_column(table: str) -> str:
-    """The column of a pass's table that says which of its promises a record breaks, by number."""
-    return f"failed_{table.rpartition('_')[2]}"
 
 
 def check_promises(

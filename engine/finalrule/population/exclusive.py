@@ -121,9 +121,16 @@ class _Things:
             case ir.Bool(value=value):
                 return value
             case ir.Logic(op=op, items=items):
-                true = sum(self.truth(item, world) for item in items)
-                least = {"all": len(items), "any": 1, "none": 1, "at_least": expr.least}[op]
-                return (true >= least) is not (op == "none")
+                truths = (self.truth(item, world) for item in items)
+                match op:
+                    case "all":
+                        return all(truths)
+                    case "any":
+                        return any(truths)
+                    case "none":
+                        return not any(truths)
+                    case "at_least":
+                        return sum(truths) >= expr.least
             case ir.In(item=item):
                 at = world[self._places[item]]
                 members = self._members[item]

@@ -58,13 +58,18 @@ class Pass:
         """The tables that the query reads."""
         return frozenset(table.name for table in self.query.find_all(exp.Table))
 
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """The names of the columns that the query reads or makes."""
+        return frozenset(column.name for column in self.query.find_all(exp.Column))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A program as passes, in order. `shapes` are the outcomes' columns, `packed` says where what
-    decided is kept; `results` names the columns of results of each table that has some: the last
-    one of each entity in a group. `tables` is where a rule's results are, `scopes` what the root of
-    each entity is: units of which each stands alone, or the whole program."""
+    decided is kept; `results` names the columns of results of each table that is left. `tables` is
+    where a rule's results are, `scopes` what the root of each entity is: units of which each stands
+    alone, or the whole program."""
 
     program: ir.Program
     passes: tuple[Pass, ...]
@@ -77,9 +82,7 @@ class Plan:
     @property
     def columns(self) -> frozenset[str]:
         """The names of all columns that the passes read or make."""
-        return frozenset(
-            column.name for one in self.passes for column in one.query.find_all(exp.Column)
-        )
+        return frozenset[str]().union(*(one.columns for one in self.passes))
 
     def groups(self) -> list[tuple[Pass, ...]]:
         """The passes by group."""
@@ -92,14 +95,20 @@ class Plan:
         """The tables that passes read."""
         return {table for one in passes for table in one.reads}
 
-    def leaves(self, passes: Sequence[Pass]) -> dict[str, Pass]:
-        """The passes whose tables hold results or are read after the group, by table."""
-        inside = {one.target for one in passes}
-        later = [one for one in self.passes if one.target not in inside]
-        read = self.reads(later)
-        return {
-            one.target: one for one in passes if one.target in self.results or one.target in read
-        }
+    def leaves(self, passes: Sequence[Pass]) -> dict[str, tuple[str, ...]]:
+        """The tables of a group that are kept, with the columns kept of each: those of results, and
+        those that passes of other groups read."""
+        later = [one for one in self.passes if one.group != passes[0].group]
+        found = {}
+        for one in passes:
+            names = {"id", *self.results.get(one.target, ())}
+            for each in later:
+                if one.target in each.reads:
+                    names |= each.columns
+            names -= {failed_column(each.target) for each in self.passes}
+            if len(names) > 1:
+                found[one.target] = tuple(n for n in one.query.named_selects if n in names)
+        return found
 
 
 @dataclass(slots=True)
@@ -152,16 +161,9 @@ def compile_population(
         if made.follows:
             made.version.says(making[-1].version.failed)
         making.append(made)
-    columns = _results(making)
+    columns, tables = _results(making, together=stored is not None)
     for entity, name in carried:
         model.latest(entity).want(name)
-    tables = {
-        rule: next(
-            one.version.name for one in reversed(making)
-            if (one.group, one.step.entity) == (made.group, made.step.entity)
-        )
-        for made in making for rule in made.step.rules
-    }  # fmt: skip
     return Plan(program, _written(making), dict(model.shapes), packed, columns, tables, scopes)
 
 
@@ -170,18 +172,25 @@ def _scope(chain: Sequence[str]) -> str:
     return _UNIT if _UNIT in chain else ""
 
 
-def _results(making: Sequence[_Making]) -> dict[str, tuple[str, ...]]:
-    """The columns of results of the last table of each entity in a group, asked for."""
-    last: dict[tuple[int, str], Version] = {}
-    columns: dict[tuple[int, str], list[str]] = {}
-    for one in making:
+def _results(
+    making: Sequence[_Making], together: bool
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """The columns of results of each table, asked for; and the table of each rule. That is the
+    first one that is left from its pass on: a table that is written has nothing that an earlier one
+    has. Where results are to be `together`, it is the last one of the entity in the group."""
+    columns: dict[str, list[str]] = {}
+    tables: dict[str, str] = {}
+    left: dict[tuple[int, str], Version] = {}
+    for one, after in zip(reversed(making), [None, *reversed(making)], strict=False):
         key = one.group, one.step.entity
-        last[key] = one.version
-        columns.setdefault(key, ["id"]).extend(one.results)
-    for key, names in columns.items():
-        for name in names:
-            last[key].want(name)
-    return {last[key].name: tuple(names) for key, names in columns.items()}
+        if key not in left or not (together or (after is not None and after.follows)):
+            left[key] = one.version
+        table = left[key]
+        columns[table.name] = ["id", *one.results, *columns.get(table.name, ["id"])[1:]]
+        for name in columns[table.name]:
+            table.want(name)
+        tables.update(dict.fromkeys(one.step.rules, table.name))
+    return {table: tuple(names) for table, names in columns.items()}, tables
 
 
 def _make(
@@ -221,13 +230,19 @@ def _make(
         failed = sql.case(
             [(when, sql.number(place)) for place, (_, when) in enumerate(reading.failing, 1)], None
         )
-        reading.columns.define(f"failed_{number}", failed)
-        version.made.add(f"failed_{number}")
-        version.says([f"failed_{number}"])
+        column = failed_column(version.name)
+        reading.columns.define(column, failed)
+        version.made.add(column)
+        version.says([column])
     version.made.update(columns)
     model.shapes.update(reading.made)
     model.versions[step.entity].append(version)
     return _Making(step, group, reading, version, tuple(columns))
+
+
+def failed_column(table: str) -> str:
+    """The column of a pass's table that says which of its promises a record breaks, by number."""
+    return f"failed_{table.rpartition('_')[2]}"
 
 
 def follows(rule: ir.AnyRule) -> bool:

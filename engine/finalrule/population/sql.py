@@ -167,13 +167,12 @@ def united(items: Sequence[E]) -> E:
 def duckdb(tree: E) -> str:
     """The tree in DuckDB's words. Its division of 128 bits takes twenty times as long as that of
     DOUBLEs, which is less than one off: what is left over then says which way."""
-    if any(NOT_NEGATIVE in node.meta for node in tree.find_all(exp.IntDiv)):
-        tree = exp.Paren(this=tree.copy())
-        for node in reversed(list(tree.find_all(exp.IntDiv))):
-            if NOT_NEGATIVE in node.meta:
-                node.replace(_estimated(node.this, node.expression))
-        tree = tree.this
-    return tree.sql(dialect="duckdb")
+    top = exp.Paren(this=tree.copy())
+    for node in reversed(list(top.find_all(exp.IntDiv))):
+        if NOT_NEGATIVE in node.meta:
+            node.replace(_estimated(node.this, node.expression))
+    written: str = top.this.sql(dialect="duckdb", copy=False)
+    return written
 
 
 def _estimated(above: E, under: E) -> E:

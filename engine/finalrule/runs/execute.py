@@ -131,24 +131,28 @@ class Execution:
         made = {one.target for one in passes}
         self.sources.views(self.plan.reads(passes) - made, self.plan.scopes, part)
         leaves = self.plan.leaves(passes)
-        run_passes(self.connection, self.plan, passes, self._go_on, leaves, f"{self.facts}/")
-        for table in leaves:
-            self._go_on()
-            self._write(table, part.number if part else 0)
-            self.connection.execute(f"DROP TABLE {table}")
+
+        def write(table: str) -> None:
+            if table in leaves:
+                self._write(table, leaves[table], part.number if part else 0)
+
+        run_passes(
+            self.connection, self.plan, passes, self._go_on, keep=(), facts=f"{self.facts}/",
+            made=write,
+        )  # fmt: skip
 
     def stop(self) -> None:
         """End what another thread has this do, as soon as can be."""
         self._stopped = True
         self.connection.interrupt()
 
-    def _go_on(self, one: Pass | None = None) -> None:
+    def _go_on(self, one: Pass) -> None:
         if self._stopped:
             raise Stopped
 
-    def _write(self, table: str, part: int) -> None:
+    def _write(self, table: str, columns: Sequence[str], part: int) -> None:
         """A table as Parquet, in the order of its records: the same bytes for the same facts."""
-        query = with_decimals(self.connection, table)
+        query = with_decimals(self.connection, f"(SELECT {', '.join(columns)} FROM {table})")
         target = self.outcomes / table / f"part-{part:05}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as path:
