@@ -4,7 +4,7 @@ the last digit, keeps its bounds, and is refused where 38 digits may not hold it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -348,6 +348,69 @@ def test_what_may_need_39_digits_is_refused() -> None:
         with pytest.raises(TooWide) as refused:
             product()
         assert refused.value.digits >= 39
+
+
+def of_38_digits(query: Query, divisor: int) -> Amount:
+    """a * 10^36 + b * 10^18 + c over d, all columns: up to 91 * 10^36, of which twice as much does
+    not fit."""
+    top = Leaf("c", 0, 10**18 - 1, 1, 0, False).amount(query.columns)
+    for name, high, factor in (("b", 10**18 - 1, 10**18), ("a", 90, 10**36)):
+        part = Leaf(name, 0, high, 1, 0, False).amount(query.columns)
+        top = amounts.added(amounts.multiplied(amounts.constant(Fraction(factor)), part), top)
+    below = query.columns.input("d", sql.column("d", "t"))
+    top = amounts.with_numerator(top, query.name(top.numerator, "top"))
+    return replace(top, divisors=(Divisor(below.name, divisor),))
+
+
+def row_of_38_digits(top: int, below: int) -> Row:
+    return {"a": top // 10**36, "b": top // 10**18 % 10**18, "c": top % 10**18, "d": below}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.sampled_from(MODES), st.booleans())
+def test_rounding_where_twice_the_dividend_does_not_fit(
+    data: st.DataObject, mode: Mode, small: bool
+) -> None:
+    """At a tie, where there is one, and one beside; of results that DOUBLEs estimate, and greater
+    ones."""
+    rows, wanted = [], []
+    for _ in range(6):
+        below = data.draw(st.one_of(st.integers(1, 10), st.integers(1, 10**18)))
+        most = min(2**40 if small else 9 * 10**37, 9 * 10**37 // below) - 1
+        whole = data.draw(st.one_of(st.just(most), st.integers(0, most)))
+        top = max(0, whole * below + below // 2 + data.draw(st.integers(-1, 1)))
+        rows.append(row_of_38_digits(top, below))
+        wanted.append(round_to(Fraction(top, below), 0, mode))
+    query = Query()
+    amount = of_38_digits(query, 10**18)
+    assert 2 * amount.high > GREATEST
+    if small:
+        amount = replace(amount, most=Fraction(2**40))
+    assert query.numbers(amounts.rounded(amount, 0, mode, query.name), rows) == wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(10**20, 10**21))
+def test_a_figure_is_exceeded_where_its_product_does_not_fit(
+    data: st.DataObject, figure: int
+) -> None:
+    """The figure times the divisor, which may be 10^18, has up to 40 digits: at it, and beside."""
+    rows = []
+    for _ in range(6):
+        below = data.draw(st.one_of(st.integers(1, 10), st.integers(1, 9 * 10**16)))
+        top = figure * below + data.draw(st.integers(-1, 1))
+        rows.append(row_of_38_digits(top, below))
+    query = Query()
+    amount = of_38_digits(query, 10**18)
+    with pytest.raises(TooWide):
+        amounts.compared(exp.GT, amount, amounts.constant(Fraction(figure)))
+    name = query.columns.define("it", amounts.exceeds(amount, Fraction(figure))).name
+    _table(rows)
+    written = sql.duckdb(query.columns.select(["number", name]))
+    found = DUCK.execute(f"SELECT it FROM ({written}) ORDER BY number").fetchall()
+    for row, (answer,) in zip(rows, found, strict=True):
+        top = int(row["a"] or 0) * 10**36 + int(row["b"] or 0) * 10**18 + int(row["c"] or 0)
+        assert answer is (top > figure * int(row["d"] or 0))
 
 
 def test_sixty_four_bits_are_kept_while_they_hold() -> None:

@@ -375,6 +375,25 @@ def compared(op: type[exp.Binary], left: Amount, right: Amount) -> E:
     return sql.both(op, a[0], b[0])
 
 
+def exceeds(amount: Amount, figure: Fraction) -> E:
+    """Whether a number is greater than a figure, also where all that divides it times the figure
+    may need more than 38 digits: then the numerator is divided by the figure instead. Raises
+    TooWide where that is no way either."""
+    try:
+        return compared(exp.GT, amount, constant(figure))
+    except TooWide:
+        part = figure * amount.unit
+        if part <= 0 or part.denominator != 1:
+            raise
+    below, _, size = _divisor(amount, amount.unit)
+    numerator, figured = amount.numerator, sql.number(part.numerator)
+    is_wide(0, max(size, part.numerator))
+    quotient = sql.both(exp.IntDiv, sql.cast(numerator, sql.WIDE), figured)
+    left = sql.both(exp.Mod, sql.cast(numerator, sql.WIDE), figured)
+    more = sql.every((sql.both(exp.EQ, quotient, below), sql.both(exp.GT, left, sql.number(0))))
+    return sql.any_of((sql.both(exp.GT, quotient, below), more))
+
+
 def rounded(amount: Amount, places: int, mode: Mode, name: Name) -> Amount:
     """Rounded to decimal places."""
     scale = 10**places
@@ -393,7 +412,7 @@ def rounded(amount: Amount, places: int, mode: Mode, name: Name) -> Amount:
     magnitude = max(-low, high, 0)
     tree = name(tree, "dividend")
     quotient = _quotient(tree, magnitude, low < 0, below, size, mode, max(-least, most))
-    if is_wide(0, 2 * magnitude + size) and not is_wide(least, most):
+    if 2 * magnitude + size > _LONG and not is_wide(least, most):
         quotient = sql.cast(quotient, sql.LONG)
     return Amount(
         quotient, least, most, scale, Fraction(least, scale), Fraction(most, scale), (),
@@ -406,7 +425,10 @@ def _quotient(
 ) -> E:
     """Whole division with a rounding mode, of a result up to `most`; SQL's own cuts towards
     zero."""
-    double = magnitude * 2 + size
+    # Where twice the dividend does not fit, half of the divisor is added, cut off to a whole one.
+    # That is the same; a tie is one of an even divisor, then.
+    halved = magnitude * 2 + size > WIDEST
+    double = magnitude + size if halved else magnitude * 2 + size
 
     def wide(tree: E, high: int) -> E:
         return sql.cast(tree, sql.WIDE) if is_wide(0, double) and not is_wide(0, high) else tree
@@ -428,13 +450,19 @@ def _quotient(
         less = sql.both(exp.Sub, divisor, sql.number(1))
         found = whole(sql.both(exp.Add, part, less), divisor)
     else:
-        room = _roomy(part, 0, double, ((0, magnitude),))
-        twice = sql.both(exp.Mul, _roomy(divisor, 0, double, ((0, size),)), sql.number(2))
-        raised = sql.both(exp.Add, sql.both(exp.Mul, room, sql.number(2)), divisor)
-        found = whole(raised, twice)
+        even: tuple[E, ...] = ()
+        if halved:
+            raised = sql.both(exp.Add, part, sql.both(exp.IntDiv, divisor, sql.number(2)))
+            under = divisor
+            even = (sql.both(exp.EQ, sql.both(exp.Mod, divisor, sql.number(2)), sql.number(0)),)
+        else:
+            room = _roomy(part, 0, double, ((0, magnitude),))
+            under = sql.both(exp.Mul, _roomy(divisor, 0, double, ((0, size),)), sql.number(2))
+            raised = sql.both(exp.Add, sql.both(exp.Mul, room, sql.number(2)), divisor)
+        found = whole(raised, under)
         if mode == "half_even":
-            tie = sql.both(exp.EQ, sql.both(exp.Mod, raised, twice), sql.number(0))
+            tie = sql.both(exp.EQ, sql.both(exp.Mod, raised, under), sql.number(0))
             odd = sql.both(exp.EQ, sql.both(exp.Mod, found, sql.number(2)), sql.number(1))
             down = sql.both(exp.Sub, found, sql.number(1))
-            found = sql.case([(sql.every((tie, odd)), down)], found)
+            found = sql.case([(sql.every((tie, *even, odd)), down)], found)
     return sql.both(exp.Mul, found, sign) if signed else found

@@ -129,7 +129,7 @@ def _bound(reading: Reading, rule: ir.AnyRule, value: Amount, type_: Number) -> 
     if value.least < type_.low:
         outside.append(amounts.compared(exp.LT, value, amounts.constant(type_.low)))
     if value.most > type_.high:
-        outside.append(amounts.compared(exp.GT, value, amounts.constant(type_.high)))
+        outside.append(amounts.exceeds(value, type_.high))
     reading.fail(
         "outcome-out-of-bounds", f"rule `{rule.name}` gave a value outside its bounds",
         "correct the rule or its declared bounds", sql.any_of(outside),
