@@ -25,7 +25,7 @@ def read_keyed(stage: Stage, schema: TableSchema, tables: dict[str, str]) -> Non
     if source is None:
         stage.write_empty(schema.entity, RECORDS)
         return
-    store, entity = stage.store, schema.entity
+    entity = schema.entity
     declared = stage.layout.declared
     path = declared.path_to(entity)
     joins, special = [], {"id": 't."__row"'}
@@ -43,18 +43,10 @@ def read_keyed(stage: Stage, schema: TableSchema, tables: dict[str, str]) -> Non
         checks += _found(stage, schema, source, target, "r", tables, named)
     columns = stage.columns(entity, special, source, "0")
     with stage.reading(source):
-        accepted = stage.write(
+        accepted, twice = stage.write_unique(
             entity, RECORDS,
             f"SELECT {columns} FROM {source.relation()} t {' '.join(joins)} WHERE {good(checks)}",
         )  # fmt: skip
-        twice = stage.duplicates(entity, RECORDS)
-        if twice:
-            stage.counts[entity] -= accepted
-            accepted = store.replace(
-                entity, RECORDS,
-                f"SELECT * FROM {store.scan(entity, RECORDS)} WHERE id NOT IN ({twice})",
-            )  # fmt: skip
-            stage.counts[entity] += accepted
         if accepted < source.rows:
             stage.reject(source, accepted, checks, " ".join(joins), [twice] if twice else [])
 

@@ -75,19 +75,11 @@ def _write(
     columns = stage.columns(entity, special, source, "u.part_key")
     parent_join = f"JOIN {store.scan(above, part)} p ON {parents}" if above else ""
     with stage.reading(source):
-        accepted = stage.write(
+        accepted, twice = stage.write_unique(
             entity, part,
             f"SELECT {columns} FROM {source.relation()} t JOIN unit u ON {matches} "
             f"{parent_join} {known} WHERE {good(own)}",
         )  # fmt: skip
-        twice = stage.duplicates(entity, part)
-        if twice:
-            stage.counts[entity] -= accepted
-            accepted = store.replace(
-                entity, part,
-                f"SELECT * FROM {store.scan(entity, part)} WHERE id NOT IN ({twice})",
-            )  # fmt: skip
-            stage.counts[entity] += accepted
         if accepted < source.rows:
             checks = [*_unit_checks(schema, source), *own]
             if above:

@@ -64,7 +64,21 @@ class Stage:
         nothing = {column.name: "NULL" for column in self.layout.columns(entity)}
         self.write(entity, part, f"SELECT {self.columns(entity, nothing, None, '0')} WHERE false")
 
-    def duplicates(self, entity: str, part: str) -> str:
+    def write_unique(self, entity: str, part: str, select: str) -> tuple[int, str]:
+        """Write records, but none whose key another one has: how many, and SQL for the ids of the
+        others; empty where there are none."""
+        accepted = self.write(entity, part, select)
+        twice = self._duplicates(entity, part)
+        if twice:
+            self.counts[entity] -= accepted
+            accepted = self.store.replace(
+                entity, part,
+                f"SELECT * FROM {self.store.scan(entity, part)} WHERE id NOT IN ({twice})",
+            )  # fmt: skip
+            self.counts[entity] += accepted
+        return accepted, twice
+
+    def _duplicates(self, entity: str, part: str) -> str:
         """SQL for the ids of the rows whose key another row of the part has; empty where there are
         none. Hashes differ only where keys do, so that as many hashes as rows are proof."""
         declared, store = self.layout.declared, self.store
