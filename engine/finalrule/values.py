@@ -69,7 +69,7 @@ CODE = Code()
 _NUMBER_TEXT = re.compile(r"-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?")
 _DATE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MAXIMUM_DIGITS = 38
-# Of an exact rational in a table of facts.
+# Of an exact rational in a table of facts: of the quantity, which of 45 % is 9/20.
 LARGEST_DENOMINATOR = 10**9
 # Most records that an average over a nation is over: what 1 to 16 all divide is a denominator that
 # the numbers of the rules still have room for in 38 digits; of 17 it is not.

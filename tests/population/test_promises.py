@@ -91,3 +91,38 @@ def test_passes_that_follow_each_other_are_one_statement_that_keeps_all_promises
     assert "rule worth\n" in worth and "result#id=2: the first of 2 records\n" in worth
     assert "rule counted\n" in counted and "result#id=2: the only record\n" in counted
     assert following((1, 1, "a", 5), (2, 1, "b", 15)) == ["result_2.failed_2"]
+
+
+SUMMED = """entity program
+entity unit of program
+fact unit.x: count[0..1000000000000000000] required
+fact unit.y: count[0..1000000000000000000] required
+rule product for unit: count[0..1000000000000000000000000000000000000]
+  cites "42 CFR 414.1380"
+  clause only: x * y always
+rule any_product for unit: yes_no
+  cites "42 CFR 414.1380"
+  clause any: yes when product > 0
+  clause none: no otherwise
+rule total for program: count[0..10000000000000000000000000000000000000]
+  cites "42 CFR 414.1380"
+  clause only: sum(product over unit) always
+"""
+
+
+def test_a_sum_that_does_not_fit() -> None:
+    """10^18 * 10^18 * 200 has 39 digits. The error names the rule that sums, and no number."""
+    plan = compile_population(small(SUMMED).evaluator.program, {})
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE program AS SELECT 0::BIGINT AS id")
+        connection.execute(
+            "CREATE TABLE unit AS SELECT range AS id, 0::BIGINT AS program_id, "
+            "10::BIGINT ** 18 AS x, 10::BIGINT ** 18 AS y FROM range(200)"
+        )
+        connection.execute(
+            "ALTER TABLE unit ALTER x TYPE BIGINT; ALTER TABLE unit ALTER y TYPE BIGINT"
+        )
+        with pytest.raises(Failure) as caught:
+            run_passes(connection, plan, plan.passes)
+    (found,) = caught.value.diagnostics
+    assert (found.code, [label.text for label in found.labels]) == ("not-for-sql", ["rule total"])

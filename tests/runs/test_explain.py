@@ -235,6 +235,30 @@ def test_a_run_with_settings(make: Make) -> None:
     assert "used_unscaled_factor = 1.575%   by used" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "given",
+    # As one number of a file that says nothing of its places, and over the greatest denominator.
+    ["prior_quality_achievement\n{tin},yes,50,45.5678901",
+     "prior_quality_achievement_numerator,prior_quality_achievement_denominator\n"
+     "{tin},yes,50,455678901,10000000"],
+    ids=["decimal", "pair"],
+)  # fmt: skip
+def test_shares_of_the_greatest_denominator(tmp_path: Path, given: str) -> None:
+    """Every number that is made of one still fits, and is what is evaluated."""
+    (tmp_path / "facts").mkdir()
+    header = "tin,has_prior_quality_achievement,prior_quality_score,"
+    for name, text in (
+        ("practices", header + given.format(tin=FIRST)),
+        ("clinicians", f"tin,npi\n{FIRST},{NPIS[0]}"),
+    ):
+        (tmp_path / "facts" / f"{name}.csv").write_text(text + "\n", encoding="utf-8")
+    run = tmp_path / "run"
+    run_policy(load_evaluator("2020-final"), tmp_path / "facts", run)
+    done = explain(run, NPIS[0], FIRST)
+    # Nothing else is known of the practice, so that the adjustment is not determined.
+    assert done.exit_code == 3 and "are as the run stored them" in done.stderr
+
+
 def test_what_the_population_leaves_open(make: Make) -> None:
     """Without the charges of one clinician the reductions have no sum, and nobody's positive factor
     is determined; a negative one is."""

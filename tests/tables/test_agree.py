@@ -46,7 +46,8 @@ def value(fact: ir.FactDeclaration, year: int, random: Random) -> Value | None:
             return datetime.date(year, half + random.randrange(6), random.randrange(1, 29))
         case Number(low=low, high=high, scale=scale, unit=unit):
             factor = 100 if unit == "percent" else 1
-            places = random.randrange(0, (9 if scale is None else scale) + 1)
+            exact = 7 if unit == "percent" else 9
+            places = random.randrange(0, (exact if scale is None else scale) + 1)
             low, high = low * factor, high * factor
             if random.random() < 0.2:
                 return random.choice((low, high)) / factor

@@ -34,7 +34,7 @@ def test_the_example(tables: Tables) -> None:
     # 4500/60 of unit 0 (the group) and 75/1 of unit 4 are the same 75 %.
     columns = "scoring_unit_id, performance_rate__n, performance_rate__d, reporting_rate__n"
     assert tables.rows("measure_result", columns) == [
-        (0, 4500, 60, 85 * 10**9), (4, 75, 1, 100 * 10**9)
+        (0, 4500, 60, 85 * 10**7), (4, 75, 1, 100 * 10**7)
     ]  # fmt: skip
     # Who may be paid by what: three by their own scores, two by the group's.
     scores = tables.rows("available_score", "tin_npi_id, kind, source")

@@ -237,6 +237,17 @@ def test_pairs_that_are_not_taken(two_practices: Tables) -> None:
     assert two_practices.rejected('reason, "column", "value"') == list(rows.values())
 
 
+def test_the_denominator_of_a_percentage(two_practices: Tables) -> None:
+    """It divides by a hundred too, and 10^9 is the greatest divisor."""
+    rows = {"10000000": [], "10000001": [("pair_denominator", "reporting_rate_denominator")]}
+    both = "|reporting_rate_numerator|reporting_rate_denominator|"
+    header = PAIRS.replace("|reporting_rate|", both)
+    for denominator, wanted in rows.items():
+        row = f"123456789|236|ecqm|2020-01-01|2020-12-31|yes|45|60|yes|90|{denominator}|20"
+        two_practices.write(measure_results=f"{header}\n{row}").read()
+        assert two_practices.rejected('reason, "column"') == wanted
+
+
 def test_the_largest_pair(two_practices: Tables) -> None:
     row = "123456789|236|ecqm|2020-01-01|2020-12-31|yes|-1000000000000000|1000000000|yes|90|20"
     two_practices.write(measure_results=f"{PAIRS}\n{row}").read()

@@ -36,6 +36,7 @@ from finalrule.population.plan import Pass, Plan, compile_population, failed_col
 from finalrule.population.spark import SparkRunner, errors, session
 from finalrule.runtime.compare import DIFFERENCE
 from finalrule.runtime.reachable import unreachable
+from finalrule.tables.convert import quoted
 from finalrule.tables.from_cases import write_cases
 from finalrule.tables.internal import PROGRAM
 from finalrule.values import Type, exact, show
@@ -80,7 +81,7 @@ class Engine(ABC):
 
     def rows(self, table: str) -> dict[int, _Row]:
         """The rows of a table of results by id."""
-        columns = ", ".join(self.plan.results[table])
+        columns = ", ".join(map(quoted, self.plan.results[table]))
         return self._by_id(table, f"SELECT {columns} FROM {table}")
 
     def rows_unlike(
@@ -112,8 +113,8 @@ class Engine(ABC):
             ).fetchall()
             if len(set(counted[0])) > 1:
                 return None
-            columns = self.plan.results[table]
-            other = [f"t.{name} IS DISTINCT FROM b.{name}" for name in columns if name != "id"]
+            columns = list(map(quoted, self.plan.results[table]))
+            other = [f"t.{name} IS DISTINCT FROM b.{name}" for name in columns[1:]]
             found[table] = self._by_id(
                 table,
                 f"SELECT {', '.join(f't.{name}' for name in columns)} FROM {table} AS t "
@@ -176,7 +177,8 @@ class OnDuckDB(Engine):
     def rows_changed(self, table: str) -> tuple[dict[int, _Row], list[int]]:
         """The results of a table that are not those of the one set aside, by id, and the ids of
         records that are lost."""
-        columns, right = ", ".join(self.plan.results[table]), f"{_RIGHT}{table}"
+        columns = ", ".join(map(quoted, self.plan.results[table]))
+        right = f"{_RIGHT}{table}"
         query = f"SELECT {columns} FROM {table} EXCEPT ALL SELECT {columns} FROM {right}"
         rows = self._by_id(table, query)
         query = f"SELECT id FROM {right} EXCEPT SELECT id FROM {table}"

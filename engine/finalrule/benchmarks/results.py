@@ -64,20 +64,20 @@ def _select(plan: Plan) -> str:
     (counting,) = (rule for rule in plan.program.rules if rule.name == _COUNTS)
     counts = winners(counting).index("counts") + 1
     shape = plan.shapes[_RATE, ""]
-    # Both are rules of the same record that wait for nothing of the whole program.
-    (table,) = {plan.tables[_COUNTS], plan.tables[_RATE]}
-    divisor = f"({shape.unit} * {shape.divisor})" if shape.divisor else str(shape.unit)
-    rate = f"{shape.numerator}::HUGEINT * {10 ** rate_places(plan.program)} // {divisor}"
-    return f"""SELECT {measure_id}, ([{members}])[{collection_type} + 1] AS {collection_type},
-      if({_winner(plan, _RATE)} = 0, NULL, ({rate})::BIGINT) AS rate,
-      if({_winner(plan, _COUNTS)} = 0, NULL, {_winner(plan, _COUNTS)} = {counts}) AS counts
-    FROM {table} JOIN {_RESULT} USING (id)"""
+    divisor = f"({shape.unit} * r.{shape.divisor})" if shape.divisor else str(shape.unit)
+    rate = f"r.{shape.numerator}::HUGEINT * {10 ** rate_places(plan.program)} // {divisor}"
+    rated, counted = _winner(plan, _RATE, "r"), _winner(plan, _COUNTS, "c")
+    return f"""SELECT m.{measure_id}, ([{members}])[m.{collection_type} + 1] AS {collection_type},
+      if({rated} = 0, NULL, ({rate})::BIGINT) AS rate,
+      if({counted} = 0, NULL, {counted} = {counts}) AS counts
+    FROM {plan.tables[_COUNTS]} c JOIN {plan.tables[_RATE]} r USING (id)
+    JOIN {_RESULT} m USING (id)"""
 
 
-def _winner(plan: Plan, rule: str) -> str:
+def _winner(plan: Plan, rule: str, alias: str) -> str:
     """SQL of the place of what decided a rule, from 1; 0 where it is not determined."""
     packed = plan.packed[rule]
-    return f"(({packed.column} >> {packed.shift}) & {(1 << packed.bits) - 1})"
+    return f"(({alias}.{packed.column} >> {packed.shift}) & {(1 << packed.bits) - 1})"
 
 
 def _members(program: ir.Program) -> tuple[str, ...]:

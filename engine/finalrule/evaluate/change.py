@@ -24,7 +24,7 @@ from finalrule.evaluate.scalar import Evaluator
 from finalrule.evaluate.thresholds import NOWHERE
 from finalrule.evaluate.types import Types
 from finalrule.facts.case import Given, Record
-from finalrule.values import Value, within
+from finalrule.values import LARGEST_DENOMINATOR, Number, Value, within
 
 T = TypeVar("T")
 
@@ -99,11 +99,16 @@ class Rules:
         return self.generator.thresholds.values.get((entity, name), [])
 
     def possible(self, record: Record, name: str, value: Value) -> bool:
-        """Whether a record may have the fact: it is of its type, keys tell records apart, an
-        individual is one clinician, a part is not greater than its whole."""
+        """Whether a record may have the fact: it is of its type and a table can give it, keys tell
+        records apart, an individual is one clinician, a part is not greater than its whole."""
         entity = record.entity
-        if not within(value, self.facts[entity, name].type):
+        type_ = self.facts[entity, name].type
+        if not within(value, type_):
             return False
+        if isinstance(type_, Number) and type_.scale is None:
+            assert isinstance(value, Fraction)
+            if value.denominator > LARGEST_DENOMINATOR:
+                return False
         if (entity, name, value) == INDIVIDUAL and len(record.children.get(ITS_ONLY, ())) > 1:
             return False
         keys = self.keys[entity]

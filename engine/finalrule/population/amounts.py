@@ -426,7 +426,7 @@ def _quotient(
     """Whole division with a rounding mode, of a result up to `most`; SQL's own cuts towards
     zero."""
     # Where twice the dividend does not fit, half of the divisor is added, cut off to a whole one.
-    # That is the same; a tie is one of an even divisor, then.
+    # That is the same; only an even divisor can have a tie then.
     halved = magnitude * 2 + size > WIDEST
     double = magnitude + size if halved else magnitude * 2 + size
 

@@ -21,7 +21,7 @@ Read = Callable[[Row], Decision]
 
 
 class Decoder:
-    """Reads the decisions of a plan's rules out of the rows of their entity's last table."""
+    """Reads the decisions of a plan's rules out of the rows of the table of each rule's results."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

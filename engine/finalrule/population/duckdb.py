@@ -36,10 +36,10 @@ def run_passes(
     made: Callable[[str], None] = lambda table: None,
 ) -> None:
     """Run passes, each over the tables that earlier ones left. Those that follow each other are one
-    statement, and only the last of them leaves a table. Where `keep` names tables, others are
-    dropped as soon as no pass reads them any more; `made` is told of each table before. Raises
-    Failure where a rule does not hold what it promises; `facts` says then where the entities'
-    tables are."""
+    statement, and only the last of them leaves a table. `made` is told of each table that is left,
+    when its promises were found to hold. Where `keep` names tables, others are dropped as soon as
+    no pass reads them any more. Raises Failure where a rule does not hold what it promises (`facts`
+    says then where the entities' tables are), or a sum does not fit."""
     there: set[str] = set()
     first = 0
     for last, one in enumerate(passes, 1):
@@ -49,7 +49,10 @@ def run_passes(
         *before, _ = together = passes[first:last]
         above = ", ".join(f"{each.target} AS MATERIALIZED ({each.duckdb})" for each in before)
         query = f"WITH {above} {one.duckdb}" if above else one.duckdb
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {one.target} AS {query}")
+        try:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {one.target} AS {query}")
+        except duckdb.OutOfRangeException as error:
+            raise _too_many_digits(plan, together) from error
         check_promises(plan, together, lambda asked: connection.execute(asked).fetchall(), facts)
         for each in before:
             if each.failing:
@@ -63,6 +66,18 @@ def run_passes(
                 connection.execute(f"DROP TABLE {table}")
             there -= unread
         first = last
+
+
+def _too_many_digits(plan: Plan, passes: Sequence[Pass]) -> Failure:
+    """A number of some rule does not fit. DuckDB does not say of which."""
+    rules = {rule.name: rule for rule in plan.program.rules}
+    numbers = {rule for (rule, _), shape in plan.shapes.items() if shape.is_number}
+    names = [name for one in passes for name in one.rules if name in numbers]
+    labels = [Label(Pointer(str(rules[name].place), ""), f"rule {name}") for name in names]
+    return Failure([Diagnostic(
+        "not-for-sql", "a sum that one of these rules makes of the facts has more than 38 digits",
+        tuple(labels), "look for facts that are too great; their bounds may be narrower",
+    )])  # fmt: skip
 
 
 def check_promises(

@@ -101,7 +101,6 @@ class Model:
     with_needs: bool = False
     one_program: bool = True
     never_null: frozenset[tuple[str, str]] = frozenset()
-    largest_divisor: int = 10**9
     entities: dict[str, ir.Entity] = field(init=False)
     facts: dict[tuple[str, str], ir.FactDeclaration] = field(init=False)
     rules: dict[str, ir.AnyRule] = field(init=False)

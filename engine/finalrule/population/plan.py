@@ -176,8 +176,8 @@ def _results(
     making: Sequence[_Making], together: bool
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """The columns of results of each table, asked for; and the table of each rule. That is the
-    first one that is left from its pass on: a table that is written has nothing that an earlier one
-    has. Where results are to be `together`, it is the last one of the entity in the group."""
+    first one that is left from its pass on, so that results are not carried along. Where they are
+    to be `together`, it is the last one of the entity in the group."""
     columns: dict[str, list[str]] = {}
     tables: dict[str, str] = {}
     left: dict[tuple[int, str], Version] = {}

@@ -17,7 +17,7 @@ from finalrule.population.model import Failing, Model, Shape
 from finalrule.population.sql import E
 from finalrule.population.terms import Plain, Term
 from finalrule.population.translate import Translator
-from finalrule.values import MOST_AVERAGED, Enumeration, Number
+from finalrule.values import LARGEST_DENOMINATOR, MOST_AVERAGED, Enumeration, Number
 
 # An average is over one of so many numbers of records, so that averages have one denominator.
 _AVERAGE_UNIT = lcm(*range(1, MOST_AVERAGED + 1))
@@ -107,7 +107,7 @@ class Reading:
                 divisor = self.columns.define(
                     f"{divisor.name}1", sql.coalesce(divisor, sql.number(1))
                 )
-            most = self.model.largest_divisor
+            most = LARGEST_DENOMINATOR
             high = max(abs(type_.low), abs(type_.high)) * most
             found = Amount(
                 numerator, -int(high) if type_.low < 0 else 0, int(high), 1, type_.low, type_.high,

@@ -13,7 +13,7 @@ from finalrule.cache import whole_file
 from finalrule.population.dimensions import Rows
 from finalrule.population.duckdb import load_catalogues, run_passes
 from finalrule.population.plan import Pass, Plan
-from finalrule.tables.convert import files_at, literal
+from finalrule.tables.convert import files_at, literal, quoted
 from finalrule.tables.store import PARQUET
 
 Connection = duckdb.DuckDBPyConnection
@@ -87,7 +87,7 @@ def with_integers(connection: Connection, source: str) -> str:
     """The query that reads from Parquet, wide integers as such."""
     columns = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
     wide = [name for name, kind, *_ in columns if kind == "DECIMAL(38,0)"]
-    replaced = ", ".join(f"{as_integer(name)} AS {name}" for name in wide)
+    replaced = ", ".join(f"{as_integer(name)} AS {name}" for name in map(quoted, wide))
     return f"SELECT {f'* REPLACE ({replaced})' if wide else '*'} FROM {source}"
 
 
@@ -96,7 +96,7 @@ def with_decimals(connection: Connection, source: str) -> str:
     others that are exact."""
     columns = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
     wide = [name for name, kind, *_ in columns if kind == "HUGEINT"]
-    replaced = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in wide)
+    replaced = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in map(quoted, wide))
     return f"SELECT {f'* REPLACE ({replaced})' if wide else '*'} FROM {source}"
 
 
@@ -133,6 +133,7 @@ class Execution:
         leaves = self.plan.leaves(passes)
 
         def write(table: str) -> None:
+            self._go_on()
             if table in leaves:
                 self._write(table, leaves[table], part.number if part else 0)
 
@@ -146,13 +147,15 @@ class Execution:
         self._stopped = True
         self.connection.interrupt()
 
-    def _go_on(self, one: Pass) -> None:
+    def _go_on(self, one: Pass | None = None) -> None:
         if self._stopped:
             raise Stopped
 
     def _write(self, table: str, columns: Sequence[str], part: int) -> None:
         """A table as Parquet, in the order of its records: the same bytes for the same facts."""
-        query = with_decimals(self.connection, f"(SELECT {', '.join(columns)} FROM {table})")
+        query = with_decimals(
+            self.connection, f"(SELECT {', '.join(map(quoted, columns))} FROM {table})"
+        )
         target = self.outcomes / table / f"part-{part:05}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as path:

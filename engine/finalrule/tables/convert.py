@@ -27,6 +27,7 @@ from finalrule.core.expressions import constant_value
 from finalrule.tables.internal import encoder, fact_columns, factor_of, is_exact
 from finalrule.tables.schema import TableColumn
 from finalrule.values import (
+    LARGEST_DENOMINATOR,
     Code,
     Codes,
     Date,
@@ -38,9 +39,6 @@ from finalrule.values import (
     decimal_text,
 )
 
-# An exact number is given with up to nine decimal places, or over a denominator of up to 10^9.
-EXACT_PLACES = 9
-LARGEST_DENOMINATOR = 10**9
 _LARGEST_DOUBLE = "1e15"
 
 _INTEGERS = frozenset(
@@ -249,9 +247,14 @@ def _single(type_: Type, given: Given) -> list[str]:
             return [number.shortest(), f"CASE WHEN {c} IS NOT NULL THEN {denominator} END"]
 
 
+def _largest_denominator(type_: Number) -> int:
+    """Of an exact number as it is given: what is then divided by is at most LARGEST_DENOMINATOR."""
+    return LARGEST_DENOMINATOR // (100 if type_.unit == "percent" else 1)
+
+
 def _scale(type_: Number) -> int:
     if type_.scale is None:
-        return EXACT_PLACES
+        return len(str(_largest_denominator(type_))) - 1
     factor_of(type_)  # refuses what does not fit
     return type_.scale
 
@@ -380,10 +383,11 @@ def _pair_checks(column: TableColumn, given: Given) -> list[Check]:
     (n, d), (n_name, d_name) = given.sql, given.names
     shown = f"concat({n}, '/', {d})"
     found = [Check(f"({n} IS NULL) <> ({d} IS NULL)", "pair_incomplete", n_name, shown)]
-    largest = ceil(max(abs(end) for end in _ends(type_))) * LARGEST_DENOMINATOR
+    most = _largest_denominator(type_)
+    largest = ceil(max(abs(end) for end in _ends(type_))) * most
     for bad, reason in _Scaled.of(n, given.types[0], 0).checks(-largest, largest):
         found.append(Check(bad, reason, n_name, f"CAST({n} AS VARCHAR)"))
-    for bad, reason in _Scaled.of(d, given.types[1], 0).checks(1, LARGEST_DENOMINATOR):
+    for bad, reason in _Scaled.of(d, given.types[1], 0).checks(1, most):
         reason = "pair_denominator" if reason == "value_domain" else reason
         found.append(Check(bad, reason, d_name, f"CAST({d} AS VARCHAR)"))
     numerator, denominator = (

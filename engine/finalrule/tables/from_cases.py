@@ -21,6 +21,7 @@ import duckdb
 from finalrule.core import ir
 from finalrule.facts.case import Case, Record
 from finalrule.tables.internal import LARGEST, PROGRAM, Column, Layout, encoder, is_exact
+from finalrule.values import LARGEST_DENOMINATOR
 
 CASE_COLUMNS = (Column("program_id", "BIGINT"), Column("case_id", "BIGINT"))
 # One value of a row: nothing, a number, a flag, a code.
@@ -184,8 +185,8 @@ def _above(record: Record, ids: Mapping[int, int]) -> dict[str, int]:
 
 def _exact(value: Any, entity: str, name: str) -> tuple[int, int]:
     assert isinstance(value, Fraction)
-    if abs(value.numerator) > LARGEST or value.denominator > LARGEST:
-        raise ValueError(f"{entity}.{name} is {value}, which does not fit 64 bits")
+    if abs(value.numerator) > LARGEST or value.denominator > LARGEST_DENOMINATOR:
+        raise ValueError(f"{entity}.{name} is {value}, of which no table has the digits")
     return value.numerator, value.denominator
 
 

@@ -17,7 +17,7 @@ REASONS = {
     "value_places": "more decimal places than are declared",
     "value_member": "not a member of the enumeration",
     "pair_incomplete": "a numerator without a denominator, or the reverse",
-    "pair_denominator": "a denominator below 1 or above 1,000,000,000",
+    "pair_denominator": "a denominator below 1 or above 1,000,000,000 (of a percentage 10,000,000)",
     "period_outside_year": "a day outside the performance year",
     "period_reversed": "the period starts after it ends",
     "numerator_above_denominator": "the numerator is above the denominator",
