@@ -117,6 +117,20 @@ rule found for item: yes_no
   clause rare_in_time: no when not late and rare
 """
 
+# The best of those that have a code in common; records of one unit hardly ever do.
+RANKED = """entity unit
+entity item of unit
+  key code: code
+  key way: code
+fact item.fits: yes_no required
+select best from item
+  cites "42 CFR 414.1380"
+  where fits
+  per code
+  best 1
+  ties by way
+"""
+
 CATALOGUE = """
 parameters: {}
 catalogues:
@@ -167,6 +181,16 @@ def test_what_is_asked_for_directly_holds(asked: Evaluator, goal: tuple[str, str
     for number in range(20):
         case = generator.case(f"{goal} {number}", known=True)
         won += aim.aimed(case, goal, Random(number)) is not None
+    assert won >= 15
+
+
+def test_another_record_that_has_the_same_passes_one_over() -> None:
+    evaluator = small(RANKED).evaluator
+    generator = Generator(evaluator.program, {})
+    aim, won = Aim(evaluator, generator), 0
+    for number in range(20):
+        case = generator.case(f"ranked {number}", known=True)
+        won += aim.aimed(case, ("best", "passed_over"), Random(number)) is not None
     assert won >= 15
 
 

@@ -46,13 +46,35 @@ class Asking(Reaching):
                 return self.compare(rule.of, low, piece.low, record, deep) and self.compare(
                     rule.of, high, piece.high, record, deep
                 )
-            case ir.Select(where=ir.Node() as where):
-                each = [record]
-                if winner == "passed_over" and record.parent is not None:
-                    each = record.parent.children[record.entity]
+            case ir.Select(where=ir.Node() as where, per=per):
+                each = self._rivals(record, per, deep) if winner == "passed_over" else [record]
                 want = winner != "not_considered"
                 return all(self.make(where, want, one, deep) for one in each)
         return False
+
+    def _rivals(self, record: Record, per: Sequence[ir.Expr], deep: int) -> list[Record]:
+        """The records that are ranked with one: all beside it or, where only those are that have
+        something alike, another one that is made so."""
+        if record.parent is None:
+            return [record]
+        beside = record.parent.children[record.entity]
+        if not per:
+            return beside
+        shared = [(key, self.value(key, record)) for key in per]
+
+        def alike(one: Record) -> bool:
+            return all(
+                value is not None and self.give(key, value, one, deep) for key, value in shared
+            )
+
+        others = [one for one in beside if one is not record]
+        self.random.shuffle(others)
+        if (another := self.more(record.entity, record.parent)) is not None:
+            others.append(another)
+        for other in others:
+            if self.one_of([other], alike):
+                return [record, other]
+        return [record]
 
     def clause(self, rule: ir.Choice, clause: ir.Clause, record: Record, deep: int) -> bool:
         """Make a clause hold; for `otherwise`, none of the others."""
