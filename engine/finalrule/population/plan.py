@@ -325,7 +325,7 @@ def _written(making: Sequence[_Making]) -> tuple[Pass, ...]:
 def _refused(rule: ir.AnyRule, wrong: Exception) -> Failure:
     if isinstance(wrong, TooWide):
         message = f"rule `{rule.name}` may need {wrong.digits} digits; SQL has 38"
-        help = "give what it reads narrower bounds, or round on the way"
+        help = "narrow bounds of what it reads, round on the way, or give figures fewer decimals"
     else:
         message, help = (
             f"rule `{rule.name}` cannot be written as SQL: {wrong}",
