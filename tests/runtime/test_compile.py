@@ -170,3 +170,38 @@ rules:
 """
     program = program_of(tmp_path, rules, figures)
     assert unreachable(program) == {"decided": ("first",), "points": ("some",)}
+
+
+def test_a_clause_that_waits_for_a_record_that_cannot_be(tmp_path: Path) -> None:
+    """No segment comes out as `second`, so that the unit's clauses for one cannot win; nor can
+    what reads the unit in turn. Whether one is unknown still counts: `no` may be undetermined."""
+    rules = (
+        ELIGIBILITY.split("fact ")[0]
+        + """
+fact segment.a: yes_no
+  may be unknown
+  describe "A"
+rule standing for segment: one of {first, second, neither}
+  cites "42 CFR 414.1305"
+  clause first: first when a
+  clause neither: neither when not a
+rule reaches for unit: one of {first, second, neither}
+  cites "42 CFR 414.1305"
+  let to_second = any(segment where standing is second and not a)
+  let to_first = any(segment where standing is first)
+  clause second: second when to_second
+  clause first: first when to_first and not to_second
+  clause neither: neither when none of (to_first, to_second)
+rule follows for clinician: yes_no
+  cites "42 CFR 414.1305"
+  clause second: yes when reaches is second
+  clause other: no when reaches is not second
+rule somewhere for unit: yes_no
+  cites "42 CFR 414.1305"
+  clause known: yes when first_known(any(segment where standing is second), yes)
+  clause none: no when not first_known(any(segment where standing is second), yes)
+"""
+    )
+    program = program_of(tmp_path, rules, "parameters: {}")
+    # `somewhere` is yes where a segment is unknown: then it is not known that none is second.
+    assert unreachable(program) == {"reaches": ("second",), "follows": ("second",)}

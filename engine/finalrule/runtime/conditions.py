@@ -64,13 +64,15 @@ class Conditions:
     """The conditions of a program's rules, one rule after the other in dependency order.
 
     `results` holds the determinations so far: a conclusion's number is the place of its result from
-    1 on; 0 is undetermined. `tests` counts what is tested: by rule, input and numbers.
+    1 on; 0 is undetermined. `tests` counts what is tested: by rule, input and numbers. `unmet` are
+    aggregates of which it is known that they are never true.
     """
 
     program: ir.Program
     results: dict[str, tuple[Result, ...]] = field(default_factory=dict)
     inputs: dict[str, Input] = field(default_factory=dict)
     tests: dict[tuple[str, str, Numbers], bool] = field(default_factory=dict)
+    unmet: set[ir.Expr] = field(default_factory=set)
     _computed: dict[tuple[str, ir.Expr], str] = field(default_factory=dict)
     _memo: dict[tuple[int, bool, bool], Alternatives] = field(default_factory=dict)
     _rule: ir.AnyRule | None = None
@@ -159,6 +161,8 @@ class Conditions:
                 return ALWAYS if self._constant(expr) is want else NEVER
             case ir.Fact() | ir.Outcome():
                 return self._test(expr, frozenset((True,)), want, surely)
+            case ir.Aggregate() if want and surely and expr in self.unmet:
+                return NEVER
             case ir.Lookup() | ir.Listed() | ir.Aggregate():
                 return self._before(expr, want, surely)
             case (
