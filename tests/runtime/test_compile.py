@@ -174,7 +174,8 @@ rules:
 
 def test_a_clause_that_waits_for_a_record_that_cannot_be(tmp_path: Path) -> None:
     """No segment comes out as `second`, so that the unit's clauses for one cannot win; nor can
-    what reads the unit in turn. Whether one is unknown still counts: `no` may be undetermined."""
+    what reads the unit in turn. Where a segment is unknown it is unknown whether one is `second`:
+    the value that stands in for it makes `somewhere` known."""
     rules = (
         ELIGIBILITY.split("fact ")[0]
         + """
@@ -203,5 +204,4 @@ rule somewhere for unit: yes_no
 """
     )
     program = program_of(tmp_path, rules, "parameters: {}")
-    # `somewhere` is yes where a segment is unknown: then it is not known that none is second.
     assert unreachable(program) == {"reaches": ("second",), "follows": ("second",)}
